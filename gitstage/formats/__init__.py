@@ -1,0 +1,15 @@
+"""dvc.yaml, dvc.lock and *.dvc: text to plain values and back, in the YAML that DVC 3 reads and writes.
+
+`load` and `dump` know YAML and nothing of pipelines; `parse_*` read one kind of file and check it; `update_*` and
+`dump_dvc` change a file that exists and leave what they need not touch. Every problem with a file is a FormatError
+that names it and, where there is one, the line.
+"""
+
+from __future__ import annotations
+
+from gitstage.formats.edit import dump_dvc, update_lock, update_pipeline
+from gitstage.formats.read import load
+from gitstage.formats.schema import parse_dvc, parse_lock, parse_pipeline
+from gitstage.formats.write import dump
+
+__all__ = ["dump", "dump_dvc", "load", "parse_dvc", "parse_lock", "parse_pipeline", "update_lock", "update_pipeline"]
