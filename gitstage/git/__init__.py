@@ -1,0 +1,12 @@
+"""The repository as the running Git sees it, and its index and commits as trees.
+
+The only room that knows the `git` program and pygit2. Everything can be answered by the program alone; pygit2 is
+loaded only where many objects are read, and whatever it cannot read goes back to the program without a word.
+"""
+
+from gitstage.git.ignorefile import ignore_line
+from gitstage.git.program import LOCAL_ENV, clean_env
+from gitstage.git.repo import Repo
+from gitstage.git.trees import CommitTree, IndexTree
+
+__all__ = ["LOCAL_ENV", "CommitTree", "IndexTree", "Repo", "clean_env", "ignore_line"]

@@ -1,0 +1,211 @@
+"""Running the `git` program for one repository, whatever hook, alias or folder we were started from."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from gitstage.errors import GitstageError, SystemFailure
+
+LOCAL_ENV = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_CONFIG",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_CONFIG_COUNT",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_GRAFT_FILE",
+        "GIT_INDEX_FILE",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_PREFIX",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_SHALLOW_FILE",
+        "GIT_COMMON_DIR",
+        "GIT_REFERENCE_BACKEND",
+    }
+)
+"""What `git rev-parse --local-env-vars` names, in any version: variables that mean one repository only."""
+
+_PATHSPEC_ENV = ("GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")
+_ARGUMENT_BYTES = 100_000  # in one call; systems allow from 256 kB on, with the environment
+_REQUESTS = 200  # object ids written before their answers are read: they must fit into a pipe (16 kB on macOS)
+
+
+def clean_env(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a stage's command: as the user's shell has it, not as Git changed it for a hook.
+
+    Removed: the variables that tie a process to one repository, and Git's exec-path at the front of PATH, where
+    `git-stage` is another program.
+    """
+    cleaned = {
+        name: value
+        for name, value in env.items()
+        if name not in LOCAL_ENV and not name.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))
+    }
+    exec_path = cleaned.get("GIT_EXEC_PATH")
+    folders = cleaned.get("PATH", "").split(os.pathsep)
+    if exec_path and folders[0] == exec_path:
+        while folders and folders[0] == exec_path:
+            del folders[0]
+        cleaned["PATH"] = os.pathsep.join(folders)
+        del cleaned["GIT_EXEC_PATH"]
+    return cleaned
+
+
+def git_command() -> str:
+    """The program to run. A dispatcher in front of the real Git honours the same variable."""
+    return os.environ.get("GITSTAGE_REAL_GIT") or "git"
+
+
+def complaint(command: str, stderr: bytes) -> str:
+    """What Git said when it failed, in one line."""
+    lines = [line for line in os.fsdecode(stderr).splitlines() if line.strip()]
+    worst = next((line for line in lines if line.startswith(("fatal: ", "error: "))), lines[0] if lines else "failed")
+    return f"git {command}: {worst.removeprefix('fatal: ').removeprefix('error: ')}"
+
+
+def chunks(paths: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Parts of `paths` that each fit into one command line."""
+    start = size = 0
+    for end, path in enumerate(paths):
+        size += len(os.fsencode(path)) + 9
+        if size > _ARGUMENT_BYTES and end > start:
+            yield paths[start:end]
+            start, size = end, len(os.fsencode(path)) + 9
+    if start < len(paths):
+        yield paths[start:]
+
+
+class Program:
+    """Runs git in `cwd` with an environment that names the repository absolutely."""
+
+    def __init__(self, cwd: str, env: dict[str, str]) -> None:
+        self.cwd, self.env = cwd, env
+        for name in (*_PATHSPEC_ENV, "GIT_PREFIX"):
+            self.env.pop(name, None)
+
+    def call(
+        self,
+        *args: str,
+        stdin: bytes | None = None,
+        locks: bool = False,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run `git args` to its end. `env` adds to the environment; `locks`: Git may refresh the index."""
+        command = [git_command(), *(() if locks else ("--no-optional-locks",)), *args]
+        try:
+            return subprocess.run(
+                command,
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                cwd=cwd or self.cwd,
+                env={**self.env, **env} if env else self.env,
+                check=False,
+            )
+        except OSError as error:
+            raise not_started(error) from None
+
+    def run(
+        self,
+        *args: str,
+        stdin: bytes | None = None,
+        check: bool = True,
+        locks: bool = False,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+    ) -> bytes:
+        """What `git args` writes to stdout. Raises GitstageError with Git's own words if it fails and `check`."""
+        done = self.call(*args, stdin=stdin, locks=locks, env=env, cwd=cwd)
+        if done.returncode and check:
+            raise GitstageError(complaint(next(arg for arg in args if arg[:1] != "-"), done.stderr))
+        return done.stdout
+
+    def start(self, *args: str) -> subprocess.Popen[bytes]:
+        """Start `git args` to be talked to through its pipes."""
+        try:
+            return subprocess.Popen(
+                [git_command(), "--no-optional-locks", *args],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=self.cwd,
+                env=self.env,
+            )
+        except OSError as error:
+            raise not_started(error) from None
+
+
+def not_started(error: OSError) -> GitstageError:
+    if isinstance(error, FileNotFoundError) and error.filename == git_command():
+        return GitstageError("git is not on PATH", "install Git 2.31 or newer")
+    return SystemFailure(f"git: {error.strerror}: {error.filename}")
+
+
+class Blobs:
+    """The contents of objects, through one `git cat-file --batch` that is started at the first question."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def each(self, ids: Sequence[str], use: Callable[[str, bytes], None]) -> None:
+        """Call `use(id, content)` for every id, in order. Raises GitstageError if an object is missing."""
+        if not ids:
+            return
+        with self._lock:
+            finished = False
+            try:
+                for start in range(0, len(ids), _REQUESTS):
+                    self._some(ids[start : start + _REQUESTS], use)
+                finished = True
+            except OSError as error:
+                raise GitstageError(f"git cat-file: {error.strerror or 'ended early'}") from None
+            finally:
+                if not finished:  # answers are left in the pipe
+                    self._end()
+
+    def _some(self, ids: Sequence[str], use: Callable[[str, bytes], None]) -> None:
+        process = self._process or self._begin()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("".join(f"{id_}\n" for id_ in ids).encode())
+        process.stdin.flush()
+        for id_ in ids:
+            head = process.stdout.readline().split()
+            if len(head) != 3:
+                raise GitstageError(f"Git object {id_} is missing", "git fsck")
+            size = int(head[2])
+            content = process.stdout.read(size + 1)
+            if len(content) != size + 1:
+                raise GitstageError(f"Git object {id_} cannot be read", "git fsck")
+            use(id_, content[:-1])
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        self._process = self._program.start("cat-file", "--batch")
+        self._finalizer = weakref.finalize(self, _hang_up, self._process)
+        return self._process
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._finalizer()
+            self._process = None
+
+
+def _hang_up(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+    process.wait()

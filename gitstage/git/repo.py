@@ -1,0 +1,419 @@
+"""One Git repository: where its parts lie, its settings, what it tracks and ignores, and its index and commits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from gitstage import fs
+from gitstage.errors import Busy, ConfigError, GitstageError, NoProject
+from gitstage.git.attributes import Attributes
+from gitstage.git.ignorefile import ignore_line, own_lines, with_lines, without_lines
+from gitstage.git.objects import (
+    EMPTY_TREE,
+    Entry,
+    Library,
+    LibraryCommit,
+    LibraryIndex,
+    Objects,
+    ProgramCommit,
+    ProgramIndex,
+    Switching,
+    parents,
+    split_names,
+)
+from gitstage.git.program import Blobs, Program, chunks, complaint, git_command, not_started
+from gitstage.git.trees import CommitTree, IndexTree
+from gitstage.memo import Memo
+
+_CONFIG = r"^(gitstage\..*|core\.(autocrlf|eol|sparsecheckout)|filter\..*\.(smudge|process))$"
+_HEX = frozenset("0123456789abcdef")
+_LOCK_WAIT = 2.0  # seconds that another process may hold Git's index
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "": False}
+
+
+class Repo:
+    """The repository as the running Git sees it: in a shell, a hook, an alias, a linked work tree or a submodule.
+
+    All paths that methods take and return are "/"-separated and count from the top of the work tree; names that are
+    not UTF-8 hold surrogates, as `os.fsdecode` makes them. Every failure of Git is a GitstageError in Git's words.
+    """
+
+    backend: str = "auto"
+    """"git" or "pygit2" to read trees with that one only; "auto" takes what starts sooner."""
+
+    offline: bool = False
+    """Let Git fetch nothing (a hook must not wait for a network): objects that a partial clone left out are missing."""
+
+    def __init__(self, top: str | None, git_dir: str, common_dir: str, index_path: str, env: Mapping[str, str]) -> None:
+        self.top, self.git_dir, self.common_dir, self.index_path = top, git_dir, common_dir, index_path
+        here = {"GIT_DIR": git_dir}
+        if top is None:
+            here["GIT_IMPLICIT_WORK_TREE"] = "0"
+        else:
+            here["GIT_WORK_TREE"] = top
+        if "GIT_INDEX_FILE" in env:
+            here["GIT_INDEX_FILE"] = index_path
+        if "GIT_COMMON_DIR" in env:
+            here["GIT_COMMON_DIR"] = common_dir
+        self._program = Program(top or git_dir, {**env, **here})
+        self._config: dict[str, str] | None = None
+        self._blobs: Blobs | None = None
+        self._opened: Library | None = None
+        self._attributes: dict[tuple[tuple[str, str], ...], Attributes] = {}
+
+    @classmethod
+    def discover(cls, cwd: str | None = None) -> Repo | None:
+        """The repository around `cwd`, or the one that GIT_DIR names; None if there is none.
+
+        Raises NoProject if Git finds one but refuses it, because of its owner or because it is damaged.
+        """
+        env = dict(os.environ)
+        if env.get("GIT_DIR"):
+            cwd = None  # which is then all that says where the work tree is, in the hooks of a submodule for one
+        elif env.get("GIT_WORK_TREE"):
+            env["GIT_WORK_TREE"] = os.path.abspath(env["GIT_WORK_TREE"])
+        asked = ["--git-dir", "--git-common-dir", "--git-path", "index", "--is-bare-repository", "--show-toplevel"]
+        try:
+            done = subprocess.run(
+                [git_command(), "rev-parse", "--path-format=absolute", *asked],
+                cwd=cwd, env={**env, "LC_ALL": "C"}, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            )  # fmt: skip
+        except OSError as error:
+            raise not_started(error) from None
+        lines = os.fsdecode(done.stdout).split("\n")[:-1]
+        if lines and lines[0].startswith("--path-format"):
+            raise GitstageError("git is too old", "install Git 2.31 or newer")
+        has_top = done.returncode == 0
+        if len(lines) != (5 if has_top else 4) or lines[3] not in ("true", "false"):
+            if has_top or lines:
+                raise NoProject("the path of the Git repository has a line break in it, or Git cannot name it")
+            if b"(or any " in done.stderr and b"not a git repository" in done.stderr:
+                return None
+            raise NoProject(complaint("rev-parse", done.stderr), _advice(done.stderr))
+        top = os.path.realpath(lines[4]) if has_top else None
+        return cls(top, lines[0], lines[1], lines[2], env)
+
+    @property
+    def state_dir(self) -> str:
+        """Our state that all work trees of the repository share; it may not exist."""
+        return os.path.join(self.common_dir, "gitstage")
+
+    @property
+    def worktree_state_dir(self) -> str:
+        """Our state of this work tree; it may not exist."""
+        return os.path.join(self.git_dir, "gitstage")
+
+    # -- the program ---------------------------------------------------------------------------------------
+
+    def git(self, *args: str, stdin: bytes | None = None, check: bool = True, locks: bool = False) -> bytes:
+        """What `git args` writes to stdout, run at the top of the work tree (of a bare repository: in its git dir).
+
+        `check`: raise GitstageError with the first line of Git's complaint if it fails. `locks`: it may refresh
+        the index on the way, as `git status` does.
+        """
+        return self._running().run(*args, stdin=stdin, check=check, locks=locks)
+
+    def _running(self) -> Program:
+        if self.offline and "GIT_NO_LAZY_FETCH" not in self._program.env:
+            # the second is for versions of Git that do not know the first; LFS has its own
+            offline = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "GIT_LFS_SKIP_SMUDGE": "1"}
+            self._program.env.update(offline)
+        return self._program
+
+    # -- settings ------------------------------------------------------------------------------------------
+
+    def _configuration(self) -> dict[str, str]:
+        if self._config is None:
+            self._config = {}
+            done = self._running().call("config", "-z", "--get-regexp", _CONFIG)
+            if done.returncode not in (0, 1):
+                raise ConfigError(complaint("config", done.stderr))
+            for record in os.fsdecode(done.stdout).split("\0")[:-1]:
+                key, has_value, value = record.partition("\n")
+                self._config[key] = value if has_value else "true"
+        return self._config
+
+    def settings(self) -> Mapping[str, str]:
+        """`gitstage.*` of the Git configuration, without that prefix, keys in lower case; the last value wins."""
+        prefix = "gitstage."
+        return {key[len(prefix) :]: value for key, value in self._configuration().items() if key.startswith(prefix)}
+
+    def setting_bool(self, name: str, default: bool) -> bool:
+        """A setting by Git's words for yes and no. Raises ConfigError on any other."""
+        value = self.settings().get(name.lower())
+        if value is None:
+            return default
+        number = value.lower()
+        if number in _WORDS:
+            return _WORDS[number]
+        if number[-1:] in ("k", "m", "g"):
+            number = number[:-1]
+        try:
+            return int(number, 10) != 0
+        except ValueError:
+            raise ConfigError(f"gitstage.{name}: {value!r} is neither true nor false") from None
+
+    # -- files ---------------------------------------------------------------------------------------------
+
+    def head(self) -> str | None:
+        """The id of the commit that is checked out; None before the first commit."""
+        return self.git("rev-parse", "--verify", "-q", "HEAD^{commit}", check=False).decode().strip() or None
+
+    def pipeline_files(self, under: str) -> list[str]:
+        """`dvc.yaml` and `*.dvc` files on disk below folder `under` ("" = everywhere) that Git does not ignore."""
+        folder = "".join("\\" + c if c in "\\*?[" else c for c in under.strip("/"))
+        folder = f":(top){folder}/" if folder else ":(top)"
+        listed = self.git(
+            "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", f"{folder}*.dvc", f"{folder}*dvc.yaml"
+        )
+        found = []
+        for path in sorted(set(split_names(listed))):
+            *folders, name = path.split("/")
+            is_one = name == "dvc.yaml" or (name.endswith(".dvc") and name != ".dvc")
+            if is_one and ".dvc" not in folders and os.path.isfile(self._absolute(path)):
+                found.append(path)
+        return found
+
+    def tracked(self, paths: Collection[str]) -> dict[str, str]:
+        """Those of `paths` that are in the index, or have files below them there -> one such file."""
+        wanted = set(paths)
+        found: dict[str, str] = {}
+        for part in chunks(sorted(path or "." for path in wanted)):
+            for name in split_names(self.git("--literal-pathspecs", "ls-files", "-z", "--", *part)):
+                for path in (*parents(name), ""):
+                    if path in wanted:
+                        found.setdefault(path, name)
+        return found
+
+    def ignored(self, paths: Collection[str]) -> set[str]:
+        """Those of `paths` that some rule ignores, whether they are tracked or not."""
+        if not paths:
+            return set()
+        stdin = b"".join(b"./" + os.fsencode(path) + b"\0" for path in paths)
+        done = self._running().call("check-ignore", "-z", "-v", "-n", "--stdin", "--no-index", stdin=stdin)
+        if done.returncode not in (0, 1):
+            raise GitstageError(complaint("check-ignore", done.stderr))
+        fields = done.stdout.split(b"\0")[:-1]
+        rules = zip(fields[::4], fields[2::4], fields[3::4], strict=True)
+        return {os.fsdecode(path)[2:] for source, rule, path in rules if source and not rule.startswith(b"!")}
+
+    def ignore(self, path: str) -> str | None:
+        """Make Git ignore `path`. Returns the .gitignore file that this changed, None if it was ignored already."""
+        changed = self.ignore_all([path])
+        return changed[0] if changed else None
+
+    def ignore_all(self, paths: Collection[str]) -> list[str]:
+        """Make Git ignore `paths`, each by a line in the .gitignore beside it unless a rule does already.
+
+        Returns the .gitignore files that changed. Raises GitstageError, and changes nothing, if that cannot be done.
+        """
+        ignored = self.ignored(paths)
+        missing = [path for path in dict.fromkeys(paths) if path not in ignored]
+        files: dict[str, list[bytes]] = {}
+        for path in missing:
+            folder, _, name = path.rpartition("/")
+            fs.components(path)
+            files.setdefault(f"{folder}/.gitignore" if folder else ".gitignore", []).append(
+                ignore_line(os.fsencode(name))
+            )
+        before = {file: self._read(file) for file in files}
+        try:
+            for file, lines in files.items():
+                target = self._absolute(file)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                fs.atomic_write(target, with_lines(before[file] or b"", lines))
+            left = sorted(set(missing) - self.ignored(missing)) if missing else []
+            if left:
+                raise GitstageError(f"{left[0]}: Git does not ignore it, whatever its .gitignore says")
+        except BaseException:
+            for file, data in before.items():
+                self._write(file, data)
+            raise
+        return list(files)
+
+    def unignore(self, path: str) -> str | None:
+        """Remove the line that `ignore` wrote for `path`. Returns the .gitignore file that this changed or deleted."""
+        folder, _, name = path.rpartition("/")
+        file = f"{folder}/.gitignore" if folder else ".gitignore"
+        data = self._read(file)
+        if data is None:
+            return None
+        left = without_lines(data, own_lines(os.fsencode(name)))
+        if left == data:
+            return None
+        self._write(file, left or None)
+        return file
+
+    def _read(self, path: str) -> bytes | None:
+        if os.path.islink(self._absolute(path)):
+            raise GitstageError(f"{path}: is a symlink, which Git does not follow")
+        try:
+            with open(self._absolute(path), "rb") as stream:
+                return stream.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _write(self, path: str, data: bytes | None) -> None:
+        """Replace a file if its content is another; None deletes it."""
+        if self._read(path) == data:
+            return
+        if data is None:
+            os.unlink(self._absolute(path))
+        else:
+            fs.atomic_write(self._absolute(path), data)
+
+    def _absolute(self, path: str) -> str:
+        return os.path.join(self._work_tree(), path)
+
+    def _work_tree(self) -> str:
+        if self.top is None:
+            raise GitstageError(f"{self.git_dir}: has no work tree here")
+        return self.top
+
+    # -- the index -----------------------------------------------------------------------------------------
+
+    def add(self, paths: Collection[str]) -> None:
+        """Stage files, or that they are gone. Waits a little for another process; then raises Busy.
+
+        In the hook of `git commit PATH`, where Git builds a second index, both are changed.
+        """
+        gone = {path for path in paths if not os.path.lexists(self._absolute(path))}
+        gone -= self.tracked(gone).keys() if gone else set()
+        given = sorted(set(paths) - gone)
+        if not given:
+            return
+        self._add(given, {})
+        if os.path.basename(self.index_path).startswith("next-index-"):
+            self._add(given, {"GIT_INDEX_FILE": os.path.join(self.git_dir, "index.lock")})
+
+    def _add(self, paths: Sequence[str], env: Mapping[str, str]) -> None:
+        command = ["--literal-pathspecs", "add", "--pathspec-from-file=-", "--pathspec-file-nul"]
+        stdin = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        lock = os.fsencode(os.path.basename(env.get("GIT_INDEX_FILE", self.index_path))) + b".lock'"
+        end, pause = time.monotonic() + _LOCK_WAIT, 0.01
+        while True:
+            done = self._running().call(*command, stdin=stdin, locks=True, env=env)
+            if done.returncode == 0:
+                return
+            if lock in done.stderr:
+                if time.monotonic() >= end:
+                    raise Busy(complaint("add", done.stderr), "end the other Git process, then repeat")
+                time.sleep(pause)
+                pause = min(pause * 2, 0.25)
+            elif done.returncode == 1 and "--sparse" not in command and self._is_sparse():
+                command.insert(2, "--sparse")
+            else:
+                raise GitstageError(complaint("add", done.stderr))
+
+    def _is_sparse(self) -> bool:
+        return self._configuration().get("core.sparsecheckout", "").lower() in ("true", "yes", "on", "1")
+
+    def staged(self) -> list[str]:
+        """Paths at which the index that Git handed over differs from the last commit, sorted as Git does."""
+        command = ("diff-index", "--cached", "--name-only", "-z", "--no-renames", "--ita-invisible-in-index")
+        done = self._running().call(*command, "HEAD", "--")
+        if done.returncode == 0:
+            return split_names(done.stdout)
+        if self.head() is not None:
+            raise GitstageError(complaint("diff-index", done.stderr))
+        size = 64 if self.git("rev-parse", "--show-object-format").strip() == b"sha256" else 40
+        return split_names(self.git(*command, EMPTY_TREE[size], "--"))
+
+    def index(self, prefix: str, memo: Memo, *, bulk: bool = False) -> IndexTree:
+        """The index that Git handed over, seen from folder `prefix` ("" = the top).
+
+        `bulk`: many questions will follow, so that loading pygit2 (about 0.1 s) pays.
+        """
+        top = self._work_tree()
+        objects: Objects = ProgramIndex(self._running(), self._contents(), self.index_path)
+        if self._takes_library(bulk):
+            objects = Switching(lambda: LibraryIndex(self._library(), self._program, self.index_path), objects)
+
+        def rules() -> list[Entry] | None:
+            """None if all lie in the work tree, as they do outside a sparse checkout: then those count, as for Git."""
+            found = _attribute_files(objects.special())
+            return None if all(os.path.lexists(os.path.join(top, entry.path)) for entry in found) else found
+
+        attributes = Attributes(self._program, self._configuration(), objects, rules)
+        return IndexTree(objects, attributes, prefix, memo, "the index", self._program, top)
+
+    def commit(self, rev: str, prefix: str, memo: Memo, *, bulk: bool = False) -> CommitTree:
+        """The files of commit `rev` (any name Git knows), seen from folder `prefix`. `bulk`: see `index`.
+
+        Raises GitstageError if there is no such commit.
+        """
+        with_library = self._takes_library(bulk)
+        commit = rev
+        if not with_library or len(rev) not in (40, 64) or not _HEX.issuperset(rev):
+            id_ = self.git("rev-parse", "--verify", "-q", "--end-of-options", f"{rev}^{{commit}}", check=False)
+            commit = id_.decode().strip()
+        if not commit:
+            raise GitstageError(f"{rev}: is no commit here")
+        objects: Objects = ProgramCommit(self._running(), self._contents(), commit)
+        if with_library:
+            objects = Switching(lambda: LibraryCommit(self._library(), commit), objects)
+        special = objects.special()
+        rules = _attribute_files(special)
+        key = tuple((entry.path, entry.id) for entry in rules)
+        if key not in self._attributes:
+            self._attributes[key] = Attributes(self._program, self._configuration(), objects, lambda: rules)
+        return CommitTree(objects, self._attributes[key], prefix, memo, rev, special)
+
+    def _takes_library(self, bulk: bool) -> bool:
+        return self.backend == "pygit2" or (self.backend == "auto" and (bulk or "pygit2" in sys.modules))
+
+    def _library(self) -> Library:
+        if self._opened is None:
+            self._opened = Library(self.git_dir, self.common_dir, self._program.env)
+        return self._opened
+
+    def _contents(self) -> Blobs:
+        if self._blobs is None:
+            self._blobs = Blobs(self._program)
+        return self._blobs
+
+    # -- places --------------------------------------------------------------------------------------------
+
+    def hooks_dir(self) -> str:
+        """The folder that Git takes this work tree's hooks from (absolute; it may not exist)."""
+        return os.fsdecode(self.git("rev-parse", "--path-format=absolute", "--git-path", "hooks")).removesuffix("\n")
+
+    def worktrees(self) -> list[str]:
+        """The absolute paths of the repository's work trees, the main one first; a bare repository has none itself."""
+        return [place for place, is_bare in self._worktree_list() if not is_bare]
+
+    def main_worktree(self) -> str | None:
+        """The work tree that the repository was made with; None if it is bare."""
+        place, is_bare = self._worktree_list()[0]
+        return None if is_bare else place
+
+    def _worktree_list(self) -> list[tuple[str, bool]]:
+        done = self._running().call("worktree", "list", "--porcelain", "-z")
+        fields = os.fsdecode(done.stdout).split("\0")
+        if done.returncode:  # before Git 2.36
+            fields = os.fsdecode(self.git("worktree", "list", "--porcelain")).split("\n")
+        return _worktrees(fields)
+
+
+def _attribute_files(entries: Iterable[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.path.rpartition("/")[2] == ".gitattributes"]
+
+
+def _worktrees(fields: Iterable[str]) -> list[tuple[str, bool]]:
+    found: list[tuple[str, bool]] = []
+    for field in fields:
+        if field.startswith("worktree "):
+            found.append((field.removeprefix("worktree "), False))
+        elif field == "bare":
+            found[-1] = (found[-1][0], True)
+    return found
+
+
+def _advice(stderr: bytes) -> str | None:
+    """The command that Git itself advises, if any."""
+    lines = os.fsdecode(stderr).splitlines()
+    return next((line.strip() for line in lines if line.startswith("\tgit ")), None)
