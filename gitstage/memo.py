@@ -138,7 +138,7 @@ class Memo:
             if db := self._open():
                 query = f"SELECT path, size, mtime, ino, ctime, md5 FROM file WHERE {where} AND legacy = ?"  # noqa: S608
                 for path, *known, md5 in db.execute(query, values):
-                    self._files.setdefault((os.fsdecode(path), legacy), ((*known,), md5))  # type: ignore[arg-type]
+                    self._files.setdefault((os.fsdecode(path), legacy), ((*known,), md5))
 
     def _open(self) -> sqlite3.Connection | None:
         if self._opened:
@@ -171,7 +171,6 @@ class Memo:
             db.close()
             raise
         return db
-
 
 
 def now() -> int:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import os
+import stat
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-from gitstage.digest import Digest
+from gitstage.digest import Content, Digest, hash_stream, manifest_digest
+from gitstage.errors import PipelineError
+from gitstage.ignore import FILE_NAME as IGNORE_FILE
+from gitstage.ignore import IgnoreRules
+from gitstage.memo import Memo, stamp
 
 
 class Tree(Protocol):
@@ -29,3 +37,167 @@ class Tree(Protocol):
 
     def digests(self, paths: Collection[str], *, legacy: bool = False) -> Mapping[str, Digest]:
         """Digests of files, and of directories by manifest; absent paths are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one path of the work tree holds, and for a directory its files: path below it -> (digest, size)."""
+
+    content: Content
+    files: Mapping[str, tuple[Digest, int]] | None = None
+
+    @property
+    def listing(self) -> dict[str, Digest]:
+        return {path: digest for path, (digest, _) in (self.files or {}).items()}
+
+
+class WorkTree:
+    """What is on disk below `root` (an absolute path).
+
+    `find` lists the `dvc.yaml` and `*.dvc` files that Git does not ignore, relative to `root`; without it (no Git)
+    the folders are walked.
+    """
+
+    label = "the work tree"
+
+    def __init__(self, root: str, memo: Memo, find: Callable[[], list[str]] | None = None) -> None:
+        self.root, self.memo, self._find = root, memo, find
+        self.ignore = IgnoreRules(self.read)
+
+    def absolute(self, path: str) -> str:
+        return path if os.path.isabs(path) else os.path.normpath(os.path.join(self.root, path))
+
+    def read(self, path: str) -> bytes | None:
+        try:
+            with open(self.absolute(path), "rb") as stream:
+                return stream.read()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+
+    def exists(self, path: str) -> bool:
+        """Is there a file, folder or symlink (a broken one too)?"""
+        return os.path.lexists(self.absolute(path))
+
+    def is_dir(self, path: str) -> bool:
+        return os.path.isdir(self.absolute(path))
+
+    def pipeline_files(self) -> list[str]:
+        names = self._find() if self._find is not None else self._walk_for_pipeline_files()
+        known: dict[str, bool] = {"": False}
+        return sorted(name for name in names if not self._is_foreign(name, known))
+
+    def _is_foreign(self, name: str, known: dict[str, bool]) -> bool:
+        """Ignored, or in a sub-project."""
+        if self.ignore.ignores(name, False):
+            return True
+        folder = name.rpartition("/")[0]
+        parts = folder.split("/") if folder else []
+        for end in range(1, len(parts) + 1):
+            part = "/".join(parts[:end])
+            if part not in known:
+                known[part] = os.path.isdir(os.path.join(self.root, part, ".dvc"))
+            if known[part]:
+                return True
+        return False
+
+    def _walk_for_pipeline_files(self) -> list[str]:
+        found = []
+        for folder, folders, files in os.walk(self.root):
+            below = os.path.relpath(folder, self.root).replace(os.sep, "/")
+            prefix = "" if below == "." else below + "/"
+            folders[:] = [d for d in folders if not self.ignore.ignores(prefix + d, True)]
+            found += [prefix + f for f in files if f == "dvc.yaml" or f.endswith(".dvc")]
+        return found
+
+    def listing(self, path: str, *, legacy: bool = False) -> dict[str, Digest] | None:
+        measured = self.measure(path, legacy=legacy)
+        return None if measured is None or measured.files is None else measured.listing
+
+    def digests(self, paths: Collection[str], *, legacy: bool = False) -> dict[str, Digest]:
+        found = {}
+        for path in paths:
+            measured = self.measure(path, legacy=legacy)
+            if measured is not None:
+                found[path] = measured.content.digest
+        return found
+
+    def measure(self, path: str, *, legacy: bool = False) -> Measured | None:
+        """Digest, size, count and executable bit of a file or directory; None if it is absent.
+
+        Raises PipelineError for what cannot be tracked: a broken symlink inside, a pipe, a name that is not UTF-8.
+        """
+        absolute = self.absolute(path)
+        try:
+            found = os.stat(absolute)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if stat.S_ISREG(found.st_mode):
+            digest = Digest(self.hash_file(absolute, found, legacy=legacy), legacy=legacy)
+            return Measured(Content(digest, found.st_size, None, bool(found.st_mode & stat.S_IXUSR)))
+        if not stat.S_ISDIR(found.st_mode):
+            raise PipelineError(f"{path}: is not a file or directory")
+        self.memo.load_below(absolute, legacy=legacy)
+        files = {
+            name: (Digest(self.hash_file(f"{absolute}/{name}", one, legacy=legacy), legacy=legacy), one.st_size)
+            for name, one in self.walk(path)
+        }
+        return measured_folder(files, legacy=legacy)
+
+    def walk(self, path: str) -> Iterator[tuple[str, os.stat_result]]:
+        """Every file that belongs to the directory's content: its path below it, and its stat (links followed)."""
+        inside = path if not os.path.isabs(path) and not path.startswith("../") else None
+        yield from self._walk(self.absolute(path), "", inside)
+
+    def _walk(self, folder: str, prefix: str, inside: str | None) -> Iterator[tuple[str, os.stat_result]]:
+        with os.scandir(folder) as scan:
+            entries = {entry.name: entry for entry in scan}
+        if ".dvc" in entries and entries[".dvc"].is_dir():
+            return  # a project of its own
+        folders = [name for name, entry in entries.items() if entry.is_dir(follow_symlinks=False)]
+        known = set(folders)
+        names = [name for name in entries if name not in known]
+        if inside is not None:
+            folders, names = self.ignore.names(f"{inside}/{prefix}".rstrip("/"), folders, names)
+        for name in names:
+            entry = entries[name]
+            if entry.is_symlink() and os.path.isdir(entry.path):
+                continue
+            yield prefix + name, _stat_of_content(entry)
+        for name in folders:
+            yield from self._walk(entries[name].path, f"{prefix}{name}/", inside)
+
+    def hash_file(self, absolute: str, found: os.stat_result, *, legacy: bool = False) -> str:
+        """MD5 of a file whose stat is `found`, from the memo if it was not touched since it was last read."""
+        md5 = self.memo.file(absolute, found, legacy=legacy)
+        if md5 is None:
+            read_at = time.time_ns()
+            with open(absolute, "rb") as stream:
+                md5, _ = hash_stream(stream, legacy=legacy)
+                after = os.fstat(stream.fileno())
+            if stamp(after) == stamp(found):
+                self.memo.remember_file(absolute, found, md5, read_at, legacy=legacy)
+        return md5
+
+
+def _stat_of_content(entry: os.DirEntry[str]) -> os.stat_result:
+    """The stat of a file in a tracked directory. Raises PipelineError for what cannot be tracked there."""
+    if entry.name == IGNORE_FILE:
+        raise PipelineError(f"{entry.path}: a {IGNORE_FILE} file cannot be inside a tracked directory")
+    try:
+        found = entry.stat()
+    except FileNotFoundError:
+        raise PipelineError(f"{entry.path}: is a broken symlink") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise PipelineError(f"{entry.path}: is not a file or directory")
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(entry.path).decode("utf-8", "backslashreplace")
+        raise PipelineError(f"{shown}: the name is not UTF-8, which a directory manifest cannot hold") from None
+    return found
+
+
+def measured_folder(files: Mapping[str, tuple[Digest, int]], *, legacy: bool = False) -> Measured:
+    """The directory that holds exactly `files`: path below it -> (digest, size)."""
+    digest = manifest_digest({name: one for name, (one, _) in files.items()}, legacy=legacy)
+    return Measured(Content(digest, sum(size for _, size in files.values()), len(files)), files)

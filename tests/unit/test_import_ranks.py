@@ -6,15 +6,19 @@ from pathlib import Path
 import gitstage
 
 LAYERS = [
-    {"errors"},
+    {"errors", "resources"},
     {"digest", "formats", "config", "fs", "ignore", "locks"},
     {"memo", "template", "params"},
     {"tree", "cache"},
     {"git", "remote", "pipeline"},
-    {"status", "recorded", "runcache", "project"},
-    {"checkout", "run"},
+    {"status", "recorded", "runcache", "store", "targets"},
+    {"project"},
+    {"checkout", "define", "inspect"},
+    {"run"},
+    {"track"},
     {"hooks", "merge", "shim", "ui"},
-    {"cli", "commands"},
+    {"cli"},
+    {"commands"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 PACKAGE = Path(gitstage.__file__).parent
@@ -33,7 +37,11 @@ def own_imports() -> list[tuple[str, str]]:
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{path}: relative import"
-                names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "gitstage" else [str(node.module)]
+                names = (
+                    [f"{node.module}.{alias.name}" for alias in node.names]
+                    if node.module == "gitstage"
+                    else [str(node.module)]
+                )
             for name in names:
                 parts = name.split(".")
                 if parts[0] == "gitstage" and len(parts) > 1 and not parts[1].startswith("__"):

@@ -1,0 +1,7 @@
+"""`python -m gitstage`."""
+
+import sys
+
+from gitstage.cli import main
+
+sys.exit(main())

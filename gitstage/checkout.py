@@ -1,0 +1,358 @@
+"""From the cache to the work tree: first a plan (actions as values), then the doing.
+
+The rules, per file: what is right already stays; what is absent is made; what differs is replaced only if its present
+content is in the cache; anything else is unsaved and named, never overwritten unless forced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import stat
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gitstage.cache import Cache
+from gitstage.digest import Digest
+from gitstage.errors import GitstageError, SystemFailure
+from gitstage.fs import Root, components
+from gitstage.pipeline import Target, is_inside
+from gitstage.project import Project
+from gitstage.tree import Measured, WorkTree
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An output that should hold `digest` (None: nothing was recorded). `part`: only this path inside it.
+
+    `file` says so, for messages.
+    """
+
+    path: str
+    digest: Digest | None
+    isexec: bool = False
+    part: str | None = None
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One step on one path (root-relative): put content there, delete a file, make a folder, set the executable bit."""
+
+    kind: Literal["create", "replace", "delete", "mkdir", "chmod"]
+    path: str
+    digest: Digest | None = None
+    isexec: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPlan:
+    """What is to be done for one output. `change` is for the user; `unsaved`: files that would lose bytes;
+    `missing`: objects the cache lacks, then nothing is done."""
+
+    path: str
+    is_dir: bool
+    change: Literal["added", "modified", "deleted"] | None
+    actions: tuple[Action, ...] = ()
+    unsaved: tuple[str, ...] = ()
+    missing: tuple[Digest, ...] = ()
+    unknown: bool = False
+    refused: str | None = None
+
+    @property
+    def shown(self) -> str:
+        return self.path + "/" if self.is_dir else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a checkout would do, output by output."""
+
+    wanted: tuple[OutputPlan, ...]
+    removals: tuple[OutputPlan, ...] = ()
+    agreed: Mapping[str, Digest] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> tuple[OutputPlan, ...]:
+        return self.wanted + self.removals
+
+    @property
+    def unsaved(self) -> list[str]:
+        """Files that stand in the way of what is wanted and are saved nowhere."""
+        return [path for out in self.wanted for path in out.unsaved]
+
+    @property
+    def failed(self) -> list[OutputPlan]:
+        return [out for out in self.outputs if out.missing or out.unknown]
+
+    @property
+    def actions(self) -> list[Action]:
+        return [action for out in self.outputs for action in out.actions]
+
+
+def wanted_by(targets: Iterable[Target]) -> list[Wanted]:
+    """The cached outputs of targets, each once; a target inside an output asks for that part only."""
+    found: dict[tuple[str, str | None], Wanted] = {}
+    for target in targets:
+        for out in target.stage.outs:
+            if not out.cache or (target.path is not None and not is_inside(target.path, out.path)):
+                continue
+            entry = target.stage.record.outs.get(out.spelled) if target.stage.record else None
+            isexec = bool(entry and entry.raw.get("isexec"))
+            found[out.path, target.path] = Wanted(
+                out.path, entry.digest if entry else None, isexec, target.path, target.stage.file
+            )
+    return list(found.values())
+
+
+def plan(
+    project: Project, wanted: Sequence[Wanted], *, gone: Mapping[str, Digest] | None = None, relink: bool = False
+) -> Plan:
+    """Compare the work tree with `wanted`. `gone`: outputs that nothing declares any more -> what was restored there;
+    they are deleted if their content is saved."""
+    planner = _Planner(project.worktree, project.cache, project.folder, relink)
+    outputs, removals, agreed = [], [], {}
+    for one in wanted:
+        made = planner.output(one)
+        outputs.append(made)
+        if one.digest is not None and one.part is None and not (made.unsaved or made.missing or made.refused):
+            agreed[one.path] = one.digest
+    refused = any(out.refused for out in outputs)  # then nothing here is to be believed
+    for path, digest in (gone or {}).items() if not refused else ():
+        removal = planner.removal(path, digest)
+        if removal is not None:
+            removals.append(removal)
+    return Plan(tuple(outputs), tuple(removals), agreed)
+
+
+class _Planner:
+    def __init__(self, worktree: WorkTree, cache: Cache, root: Root, relink: bool) -> None:
+        self.worktree, self.cache, self.root, self.relink = worktree, cache, root, relink
+
+    def output(self, one: Wanted) -> OutputPlan:
+        is_dir = one.digest.is_dir if one.digest else False
+        if one.digest is None:
+            return OutputPlan(one.path, is_dir, None, unknown=True)
+        try:
+            components(one.path)
+            self.root.lstat(one.path)
+        except GitstageError as error:
+            return OutputPlan(one.path, is_dir, None, refused=f"{one.file}: output {error}")
+        now = self._measure(one.path, legacy=one.digest.legacy)
+        if one.part is not None and one.part != one.path:
+            return self._part(one, now)
+        if now is not None and now.content.digest == one.digest:
+            return self._unchanged(one, now)
+        missing = self.cache.lacks(one.digest)
+        if missing:
+            return OutputPlan(one.path, is_dir, None, missing=tuple(missing))
+        target = self._listing(one.digest)
+        steps = self._steps(one.path, now, target, one.digest, one.isexec)
+        present = now is not None or self.worktree.exists(one.path)
+        return OutputPlan(
+            one.path, is_dir, "modified" if present else "added", tuple(steps),
+            tuple(self._unsaved(steps, one.path, now, one.digest.legacy)),
+        )  # fmt: skip
+
+    def _unchanged(self, one: Wanted, now: Measured) -> OutputPlan:
+        assert one.digest is not None
+        steps = []
+        if one.isexec and not now.content.isexec:
+            steps.append(Action("chmod", one.path))
+        if self.relink and not self.cache.lacks(one.digest):
+            files = {one.path: one.digest} if now.files is None else {
+                f"{one.path}/{name}": digest for name, digest in now.listing.items()
+            }  # fmt: skip
+            steps = [Action("replace", path, digest, one.isexec) for path, digest in files.items()]
+        return OutputPlan(one.path, one.digest.is_dir, "modified" if steps and not self.relink else None, tuple(steps))
+
+    def _part(self, one: Wanted, now: Measured | None) -> OutputPlan:
+        assert one.digest is not None and one.part is not None
+        listing = self.cache.manifest(one.digest) if one.digest.is_dir else None
+        if listing is None:
+            return OutputPlan(one.path, True, None, missing=(one.digest,))
+        inside = posixpath.relpath(one.part, one.path)
+        target = {name: digest for name, digest in listing.items() if is_inside(name, inside)}
+        missing = [digest for digest in dict.fromkeys(target.values()) if not self.cache.has(digest)]
+        if missing:
+            return OutputPlan(one.path, True, None, missing=tuple(missing))
+        present = {name: d for name, d in now.listing.items() if is_inside(name, inside)} if now else {}
+        steps = _differences(one.path, present, target)
+        change: Literal["added", "modified", "deleted"] | None = None
+        if steps:
+            change = "modified" if now is not None else "added"
+        return OutputPlan(
+            one.path, True, change, tuple(steps), tuple(self._unsaved(steps, one.path, now, one.digest.legacy))
+        )
+
+    def removal(self, path: str, digest: Digest) -> OutputPlan | None:
+        try:
+            if self.root.lstat(path) is None:
+                return None
+        except GitstageError:
+            return None
+        now = self._measure(path, legacy=digest.legacy)
+        if now is None:
+            return None
+        steps = _deletions(path, now)
+        unsaved = list(self._unsaved(steps, path, now, digest.legacy))
+        return OutputPlan(path, now.files is not None, None if unsaved else "deleted", tuple(steps), tuple(unsaved))
+
+    def _measure(self, path: str, *, legacy: bool) -> Measured | None:
+        return self.worktree.measure(path, legacy=legacy)
+
+    def _listing(self, digest: Digest) -> dict[str, Digest] | None:
+        return self.cache.manifest(digest) if digest.is_dir else None
+
+    def _steps(
+        self, path: str, now: Measured | None, target: Mapping[str, Digest] | None, digest: Digest, isexec: bool
+    ) -> list[Action]:
+        if target is None:
+            if now is not None and now.files is not None:
+                return [*_deletions(path, now), Action("create", path, digest, isexec)]
+            there = self.worktree.exists(path)
+            return [Action("replace" if there else "create", path, digest, isexec)]
+        if now is not None and now.files is None:
+            return [Action("delete", path), *_differences(path, {}, target)]
+        steps = _differences(path, now.listing if now else {}, target)
+        if now is None and self.worktree.exists(path):
+            steps.insert(0, Action("delete", path))  # a broken symlink
+        return steps if target or now is not None else [*steps, Action("mkdir", path)]
+
+    def _unsaved(self, steps: Iterable[Action], path: str, now: Measured | None, legacy: bool) -> Iterable[str]:
+        if now is None:
+            return
+        present = {path: now.content.digest} if now.files is None else {
+            f"{path}/{name}": digest for name, digest in now.listing.items()
+        }  # fmt: skip
+        for step in steps:
+            is_lossy = step.kind in ("replace", "delete") and step.path in present
+            if is_lossy and not self._is_saved(step.path, present[step.path], legacy):
+                yield step.path
+
+    def _is_saved(self, path: str, digest: Digest, legacy: bool) -> bool:
+        if self.cache.has(digest):
+            return True
+        other = self._measure(path, legacy=not legacy) if legacy else None
+        return other is not None and self.cache.has(other.content.digest)
+
+
+def _differences(path: str, present: Mapping[str, Digest], target: Mapping[str, Digest]) -> list[Action]:
+    """Deletions first, so that a file may take the place of a folder and the other way round."""
+    steps = [Action("delete", f"{path}/{name}") for name in present if name not in target]
+    for name, digest in target.items():
+        if name not in present:
+            steps.append(Action("create", f"{path}/{name}", digest))
+        elif present[name] != digest:
+            steps.append(Action("replace", f"{path}/{name}", digest))
+    return steps
+
+
+def _deletions(path: str, now: Measured) -> list[Action]:
+    if now.files is None:
+        return [Action("delete", path)]
+    return [Action("delete", f"{path}/{name}") for name in now.files] or [Action("delete", path)]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a checkout did: outputs by kind of change (shown paths), files by kind, and what could not be done."""
+
+    added: tuple[str, ...]
+    modified: tuple[str, ...]
+    deleted: tuple[str, ...]
+    files: Mapping[str, int]
+    errors: Mapping[str, GitstageError] = field(default_factory=dict)
+
+
+def apply(project: Project, planned: Plan, *, force: bool = False) -> Result:
+    """Carry out a plan. Outputs with unsaved files are left alone unless `force`; those lacking objects always."""
+    done: dict[str, list[str]] = {"added": [], "modified": [], "deleted": []}
+    files = {"added": 0, "modified": 0, "deleted": 0}
+    errors: dict[str, GitstageError] = {}
+    for out in planned.outputs:
+        if out.missing or out.unknown or out.refused or (out.unsaved and not force):
+            continue
+        try:
+            for action in out.actions:
+                _do(project.folder, project.cache, action, "" if out.change == "deleted" else out.path)
+            if out.actions:
+                _drop_empty_folders(project, out)
+        except OSError as error:
+            errors[out.path] = SystemFailure(f"{out.path}: {error.strerror or error}")
+            continue
+        except GitstageError as error:
+            errors[out.path] = error
+            continue
+        if out.change or (out.unsaved and force):
+            done[out.change or "deleted"].append(out.shown)
+        for action in out.actions:
+            kind = {"create": "added", "replace": "modified", "delete": "deleted"}.get(action.kind)
+            if kind and out.change:
+                files[kind] += 1
+    order = {kind: tuple(sorted(paths, key=lambda p: (not p.endswith("/"), p))) for kind, paths in done.items()}
+    return Result(order["added"], order["modified"], order["deleted"], files, errors)
+
+
+def _do(root: Root, cache: Cache, action: Action, within: str) -> None:
+    if action.kind == "mkdir":
+        root.mkdir(action.path)
+    elif action.kind == "delete":
+        found = root.lstat(action.path)
+        if found is not None and stat.S_ISDIR(found.st_mode):
+            root.rmdir(action.path)
+        else:
+            root.unlink(action.path)
+            _drop_empty_parents(root, action.path, within)
+    elif action.kind == "chmod":
+        absolute = root.absolute(action.path)
+        os.chmod(absolute, stat.S_IMODE(os.stat(absolute).st_mode) | stat.S_IXUSR)
+    else:
+        assert action.digest is not None
+        cache.restore(action.digest, root, action.path, isexec=action.isexec)
+
+
+def _drop_empty_parents(root: Root, path: str, within: str) -> None:
+    """A folder that is emptied goes, so that a file can take its name; outside `within` none is touched."""
+    folder = posixpath.dirname(path)
+    while folder and (not within or is_inside(folder, within)) and root.rmdir(folder):
+        folder = posixpath.dirname(folder)
+
+
+def _drop_empty_folders(project: Project, out: OutputPlan) -> None:
+    """Folders without files are no content of a directory output; they go when it is touched."""
+    if not out.is_dir:
+        return
+    top = project.folder.absolute(out.path)
+    keep_top = out.change != "deleted"
+    for folder, folders, names in os.walk(top, topdown=False):
+        if names or (folder == top and keep_top):
+            continue
+        if all(not os.path.lexists(os.path.join(folder, one)) for one in folders):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+                project.folder.forget(os.path.relpath(folder, project.root).replace(os.sep, "/"))
+
+
+def remember(project: Project, planned: Plan, gone: Mapping[str, Digest], result: Result) -> None:
+    """Note what now agrees with the lock, so that a later checkout knows what it may remove."""
+    known = {path: digest for path, digest in project.restored().items() if path not in gone}
+    left = {out.path for out in planned.outputs if out.unsaved or out.refused}
+    known |= {path: digest for path, digest in gone.items() if path in left or path in result.errors}
+    known |= {path: digest for path, digest in planned.agreed.items() if path not in result.errors}
+    project.remember_restored(known)
+
+
+def no_longer_declared(known: Mapping[str, Digest], declared: Collection[str]) -> dict[str, Digest]:
+    """Outputs restored earlier that no stage declares any more, and that lie in none that is declared."""
+    owned = set(declared)
+    found = {}
+    for path, digest in known.items():
+        parent = path
+        while parent and parent not in owned:
+            parent = posixpath.dirname(parent)
+        if not parent and not any(is_inside(one, path) for one in owned):
+            found[path] = digest
+    return found

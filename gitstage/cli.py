@@ -1,0 +1,136 @@
+"""The `git-stage` command: finds the verb, and turns every failure into a message and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from gitstage import __version__
+from gitstage.errors import GitstageError, SystemFailure, UsageError
+
+PROGRAM = "git stage"
+
+COMMANDS: dict[str, str] = {
+    "init": "Make a project here: .dvc/, and the Git hooks if wanted.",
+    "run": "Describe a stage, run its command and record what went in and came out.",
+    "repro": "Run the stages whose inputs, command or outputs changed.",
+    "status": "Show which stages and data differ from what was recorded.",
+    "add": "Track data files or directories.",
+    "checkout": "Make the outputs in the work tree what dvc.lock and *.dvc say.",
+    "commit": "Record the outputs in the work tree as results, without running.",
+    "list": "List the stages.",
+    "show": "Show a tracked path's hash, size, cache path and files.",
+    "root": "Print the project's root.",
+    "install": "Install the Git hooks in this repository.",
+    "uninstall": "Remove the Git hooks and put earlier ones back.",
+    "version": "Print the version.",
+    "help": "Show help for a verb.",
+}
+HIDDEN: dict[str, str] = {
+    "hook": "Run what a Git hook does.",
+    "shim": "Install or remove the `git` dispatcher.",
+    "shell-init": "Print a shell function that makes `git stage` reach this program.",
+}
+DISPATCHED: tuple[str, ...] = tuple(COMMANDS)
+"""The words that the `git` dispatcher sends here; any other `git stage WORD` is Git's own."""
+
+_EPILOG = (
+    "To stage files with Git itself: git stage PATH (another name for git add). Exit codes: git stage help exit-codes"
+)
+
+
+class LazyGroup(click.Group):
+    """Imports the module of the verb that is called, and no other."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *HIDDEN]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
+            return None
+        module = importlib.import_module(f"gitstage.commands.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS and args[0] not in HIDDEN:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            raise UsageError(f"there is no verb '{args[0]}'", f"{PROGRAM} {close[0]}" if close else f"{PROGRAM} help")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="git-stage", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Data pipelines as a native part of Git."""
+
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def volume(function: _F) -> _F:
+    """The options -q and -v that every verb has."""
+    function = click.option("-v", "--verbose", count=True, help="Say more.")(function)
+    return click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")(function)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line and return its exit code; prints at most one line of error and one of hint."""
+    try:
+        for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is shown escaped
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        result = cli.main(argv, prog_name=PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.UsageError as error:
+        verb = error.ctx.info_name if error.ctx is not None and error.ctx.parent is not None else None
+        return _fail(UsageError(error.format_message(), f"{PROGRAM} help {verb}" if verb else f"{PROGRAM} help"))
+    except click.ClickException as error:
+        return _fail(UsageError(error.format_message()))
+    except GitstageError as error:
+        return _fail(error)
+    except (click.Abort, KeyboardInterrupt):
+        print("git-stage: interrupted", file=sys.stderr)  # noqa: T201
+        return 130
+    except BrokenPipeError:
+        # whoever read our output has seen enough; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(SystemFailure(f"{where}{error.strerror or error}"))
+    except RecursionError:
+        return _fail(GitstageError("the input is nested too deeply"))
+
+
+def _fail(error: GitstageError) -> int:
+    message = " ".join(str(error).split("\n")).strip()
+    try:
+        sys.stdout.flush()
+        print(f"git-stage: {message}", file=sys.stderr)  # noqa: T201
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)  # noqa: T201
+    except OSError:
+        pass
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

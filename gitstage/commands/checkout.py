@@ -1,0 +1,70 @@
+"""`git stage checkout`."""
+
+from __future__ import annotations
+
+import click
+
+from gitstage.cli import volume
+
+
+@click.command()
+@click.option("--summary", is_flag=True, help="Print only how many files changed.")
+@click.option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on.")
+@click.option("-R", "--recursive", is_flag=True, help="All outputs in the given directories.")
+@click.option("-f", "--force", is_flag=True, help="Also replace files whose content is in no cache.")
+@click.option("--relink", is_flag=True, help="Make all links to the cache anew.")
+@click.option("--allow-missing", is_flag=True, help="It is no error if the cache lacks something.")
+@volume
+@click.argument("targets", nargs=-1)
+def command(
+    targets: tuple[str, ...], summary: bool, with_deps: bool, recursive: bool, force: bool, relink: bool,
+    allow_missing: bool, quiet: bool, verbose: int,
+) -> None:  # fmt: skip
+    """Make the outputs in the work tree what dvc.lock and *.dvc say, from the cache.
+
+    TARGETS are stages, .dvc files, outputs or paths inside directory outputs; by default everything.
+    Files whose content is in no cache are never replaced, unless with -f.
+    """
+    from gitstage import checkout, ui
+    from gitstage.errors import CacheMiss, GitstageError, PipelineError
+    from gitstage.pipeline import Target, relative
+    from gitstage.project import opened
+    from gitstage.targets import select
+
+    out = ui.Ui(quiet=quiet, verbose=bool(verbose))
+    with opened(write=True) as (project, _):
+        pipeline = project.pipeline
+        chosen = select(pipeline, targets, with_deps=with_deps, recursive=recursive)
+        wanted = checkout.wanted_by(chosen if chosen is not None else [Target(stage) for stage in pipeline.stages])
+        known = project.restored()
+        gone = (
+            checkout.no_longer_declared(known, [o.path for s in pipeline.stages for o in s.outs])
+            if chosen is None
+            else {}
+        )
+        planned = checkout.plan(project, wanted, gone=gone, relink=relink)
+        for refused in [plan.refused for plan in planned.outputs if plan.refused]:
+            raise PipelineError(refused)
+        if planned.unsaved and not force:
+            shown = ", ".join(relative(path, project.cwd) for path in planned.unsaved[:5])
+            more = len(planned.unsaved) - 5
+            raise GitstageError(
+                f"{shown}{f' and {more} more' if more > 0 else ''}: would be lost, the content is in no cache",
+                "git stage commit to keep it, or git stage checkout --force to lose it",
+            )
+        result = checkout.apply(project, planned, force=force)
+        checkout.remember(project, planned, gone, result)
+        out.checkout(result, project.cwd, summary=summary)
+        if relink and not summary:
+            out.say("Relinked successfully")
+        for left in [plan.path for plan in planned.removals if plan.unsaved and not force]:
+            out.note(
+                f"{relative(left, project.cwd)}: is not declared any more, but its content is in no cache; it stays"
+            )
+        for error in result.errors.values():
+            raise error
+        problems = ui.unfinished(planned, result, project.cwd)
+        if problems and not allow_missing:
+            for line in problems[:-1]:
+                out.note(line)
+            raise CacheMiss(problems[-1])

@@ -1,0 +1,71 @@
+"""`git stage repro`."""
+
+from __future__ import annotations
+
+import click
+
+from gitstage.cli import volume
+
+
+@click.command()
+@click.option("-f", "--force", is_flag=True, help="Run the stages even if nothing changed.")
+@click.option("-i", "--interactive", is_flag=True, help="Ask before each stage.")
+@click.option("-s", "--single-item", is_flag=True, help="Only the named stages, not what they need.")
+@click.option("-p", "--pipeline", is_flag=True, help="The whole pipelines that the targets belong to.")
+@click.option("-P", "--all-pipelines", is_flag=True, help="Every stage of the project.")
+@click.option("-R", "--recursive", is_flag=True, help="All stages in the given directories.")
+@click.option("--downstream", is_flag=True, help="The targets and all that depends on them.")
+@click.option("--force-downstream", is_flag=True, help="Also run what depends on a stage that ran.")
+@click.option("--allow-missing", is_flag=True, help="Missing data alone is no reason to run.")
+@click.option("--dry", is_flag=True, help="Only show what would run.")
+@click.option("-k", "--keep-going", is_flag=True, help="After a failure go on with what does not depend on it.")
+@click.option("--ignore-errors", is_flag=True, help="After a failure go on with everything.")
+@click.option("--glob", is_flag=True, help="Targets are patterns of stage names.")
+@click.option("--no-commit", is_flag=True, help="Do not keep the outputs in the cache.")
+@click.option("--no-run-cache", is_flag=True, help="Run even if the result is known from an earlier run.")
+@volume
+@click.argument("targets", nargs=-1)
+def command(
+    targets: tuple[str, ...], force: bool, interactive: bool, single_item: bool, pipeline: bool, all_pipelines: bool,
+    recursive: bool, downstream: bool, force_downstream: bool, allow_missing: bool, dry: bool, keep_going: bool,
+    ignore_errors: bool, glob: bool, no_commit: bool, no_run_cache: bool, quiet: bool, verbose: int,
+) -> None:  # fmt: skip
+    """Bring stages up to date: run those whose command, inputs or outputs changed, inputs first.
+
+    TARGETS are stages, groups, dvc.yaml or *.dvc files; by default the dvc.yaml of this folder.
+    """
+    from gitstage import run
+    from gitstage.errors import GitstageError, PipelineError
+    from gitstage.pipeline import PIPELINE_FILE, Target, join
+    from gitstage.project import opened
+    from gitstage.ui import UP_TO_DATE, Ui
+
+    ui = Ui(quiet=quiet, verbose=bool(verbose))
+    options = run.Options(
+        force=force, single=single_item, downstream=downstream, force_downstream=force_downstream,
+        allow_missing=allow_missing, dry=dry, keep_going=keep_going, ignore_errors=ignore_errors,
+        commit=not no_commit, run_cache=not no_run_cache,
+    )  # fmt: skip
+    with opened(write=True) as (project, lock):
+        graph = project.pipeline
+        for text in graph.warnings:
+            ui.note(text)
+        chosen: list[Target] | None = None
+        if not all_pipelines:
+            words = targets or ((".",) if recursive else (PIPELINE_FILE,))
+            if not targets and not recursive and project.worktree.read(join(project.cwd, PIPELINE_FILE)) is None:
+                raise PipelineError(f"{PIPELINE_FILE}: does not exist in this folder", "git stage repro -P")
+            chosen = []
+            for word in words:
+                is_folder = recursive and project.worktree.is_dir(join(project.cwd, word))
+                chosen += graph.below(word) if is_folder else graph.find(word, paths=False, glob=glob)
+        if pipeline and chosen is not None:
+            chosen = [Target(stage) for stage in graph.connected([target.stage for target in chosen])]
+        stages = run.plan_order(graph, chosen, options)
+        if interactive and not all(click.confirm(f"Run stage '{stage.label(project.cwd)}'?") for stage in stages):
+            raise GitstageError("stopped, as you asked")
+        written: list[str] = []
+        done = ui.events(run.reproduce(project, stages, options, lock, written), project.cwd)
+        ui.to_commit(project, written)
+        if not done:
+            ui.say(UP_TO_DATE)

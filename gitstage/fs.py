@@ -1,0 +1,513 @@
+"""Writing to the disk: whole files or none, paths that stay below a root, and a scratch folder that a crash leaves tidy.
+
+Every write to a user's tree goes through here. Paths out of committed files are hostile: `Root` walks them component by
+component, follows no symlink, and refuses names that Git or DVC would act on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+
+from gitstage.errors import PipelineError, SystemFailure
+
+try:
+    import fcntl
+except ImportError:  # Windows: no flock; a scratch folder is then taken for live while its process is
+    fcntl = None  # type: ignore[assignment]
+
+_HAS_DIR_FD = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd and os.unlink in os.supports_dir_fd
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_FICLONE = 0x40049409
+_OPEN_FOLDERS = 256
+_RESERVED = frozenset({".git", ".dvc", ".hg", "git~1", "dvc~1"})
+
+
+def _current_umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+UMASK = _current_umask()
+FILE_MODE = 0o666 & ~UMASK
+
+
+class UnsafePath(PipelineError):
+    """A path from a committed file that leads outside the project, or to a place that Git or DVC acts on."""
+
+
+def components(path: str) -> list[str]:
+    """Split a "/"-separated path below a root. Raises UnsafePath unless it names something a pipeline may write."""
+    parts = path.split("/")
+    for part in parts:
+        if part in ("", ".", "..") or "\0" in part:
+            raise UnsafePath(f"{path!r}: not a path below the project")
+        if part[0] in ".dgDG" and part.rstrip(". ").lower() in _RESERVED:
+            raise UnsafePath(f"{path}: {part} is not for outputs")
+    if os.path.isabs(path) or (os.name == "nt" and ":" in path):
+        raise UnsafePath(f"{path}: not a path below the project")
+    return parts
+
+
+class Root:
+    """A folder below which paths are resolved without following any symlink.
+
+    Methods take "/"-separated paths relative to it. Directory handles are kept open while the object lives.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fds: dict[str, int] = {}
+
+    def absolute(self, path: str) -> str:
+        return os.path.join(self.path, *path.split("/")) if path else self.path
+
+    def close(self) -> None:
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds.clear()
+
+    def __enter__(self) -> Root:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def at(self, path: str, *, create: bool = False) -> tuple[int | None, str]:
+        """(dir_fd, name) for the calls of `os` on `path`; with `create`, missing parent folders are made.
+
+        Raises UnsafePath if a parent is a symlink or a file, FileNotFoundError if one is missing.
+        """
+        parts = components(path)
+        if not _HAS_DIR_FD:
+            return None, self._checked(parts, create)
+        folder = "/".join(parts[:-1])
+        fd = self._fds.get(folder)
+        return (self._open(parts[:-1], create) if fd is None else fd), parts[-1]
+
+    def _open(self, parts: list[str], create: bool) -> int:
+        if len(self._fds) >= _OPEN_FOLDERS:
+            self.close()
+        fd = self._fds.get("")
+        if fd is None:
+            fd = self._fds[""] = os.open(self.path, _FOLDER & ~getattr(os, "O_NOFOLLOW", 0))
+        for end in range(1, len(parts) + 1):
+            folder = "/".join(parts[:end])
+            known = self._fds.get(folder)
+            if known is None:
+                known = self._fds[folder] = self._open_one(fd, parts[end - 1], folder, create)
+            fd = known
+        return fd
+
+    @staticmethod
+    def _open_one(fd: int, name: str, folder: str, create: bool) -> int:
+        try:
+            return os.open(name, _FOLDER, dir_fd=fd)
+        except FileNotFoundError:
+            if not create:
+                raise
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, dir_fd=fd)
+            return os.open(name, _FOLDER, dir_fd=fd)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                kind = "a symlink" if _is_link(name, fd) else "a file"
+                raise UnsafePath(f"{folder}: is {kind}, not a folder of the project") from None
+            raise
+
+    def _checked(self, parts: list[str], create: bool) -> str:
+        folder = self.path
+        for part in parts[:-1]:
+            folder = os.path.join(folder, part)
+            if os.path.islink(folder):
+                raise UnsafePath(f"{folder}: is a symlink, not a folder of the project")
+            if create and not os.path.isdir(folder):
+                os.mkdir(folder)
+        return os.path.join(folder, parts[-1])
+
+    def forget(self, path: str) -> None:
+        """Close the handles of `path` and all below, because it was moved or removed."""
+        for folder in [f for f in self._fds if f == path or f.startswith(path + "/")]:
+            os.close(self._fds.pop(folder))
+
+    def lstat(self, path: str) -> os.stat_result | None:
+        """The path's own stat (of a symlink, the link's); None if it, or a parent, is missing."""
+        try:
+            fd, name = self.at(path)
+            return os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def put(self, source: str, path: str) -> None:
+        """Rename the absolute file or folder `source` to `path`, making parents, replacing a file that is there.
+
+        A folder that is in the way of a file is removed if it is empty.
+        """
+        fd, name = self.at(path, create=True)
+        try:
+            os.replace(source, name, dst_dir_fd=fd)
+        except PermissionError as error:
+            raise SystemFailure(f"{path}: {error.strerror}") from None
+        except IsADirectoryError:
+            os.rmdir(name, dir_fd=fd)
+            self.forget(path)
+            os.replace(source, name, dst_dir_fd=fd)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self._put_across(source, path, fd, name)
+
+    def _put_across(self, source: str, path: str, fd: int | None, name: str) -> None:
+        """`source` is on another file system: copy beside the target first, so that the name appears whole."""
+        beside = f".{name}.{secrets.token_hex(6)}.gitstage-tmp" if fd is not None else f"{name}.gitstage-tmp"
+        folder = path.rpartition("/")[0]
+        target = os.path.join(self.absolute(folder), os.path.basename(beside)) if folder else self.absolute(beside)
+        try:
+            if os.path.isdir(source) and not os.path.islink(source):
+                shutil.copytree(source, target, symlinks=True)
+            else:
+                shutil.copy2(source, target, follow_symlinks=False)
+            os.replace(target, name, dst_dir_fd=fd)
+        except BaseException:
+            remove_any(target)
+            raise
+        remove_any(source)
+
+    def take(self, path: str, target: str) -> bool:
+        """Rename `path` to the absolute `target` outside; False if there is nothing at `path`."""
+        try:
+            fd, name = self.at(path)
+            os.rename(name, target, src_dir_fd=fd)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            shutil.move(self.absolute(path), target)
+        self.forget(path)
+        return True
+
+    def unlink(self, path: str) -> None:
+        """Remove a file or symlink; a missing one is fine."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            fd, name = self.at(path)
+            os.unlink(name, dir_fd=fd)
+
+    def rmdir(self, path: str) -> bool:
+        """Remove a folder if it is empty; tells whether it is gone."""
+        try:
+            fd, name = self.at(path)
+            os.rmdir(name, dir_fd=fd)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise
+        self.forget(path)
+        return True
+
+    def mkdir(self, path: str) -> None:
+        """Make a folder and its parents."""
+        fd, name = self.at(path, create=True)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, dir_fd=fd)
+
+
+def _is_link(name: str, fd: int) -> bool:
+    with contextlib.suppress(OSError):
+        return stat.S_ISLNK(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
+    return False
+
+
+def remove_any(path: str) -> None:
+    """Remove a file, symlink or whole folder of our own; nothing there is fine."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except (IsADirectoryError, PermissionError):
+        if not os.path.isdir(path) or os.path.islink(path):
+            raise
+        shutil.rmtree(path, onerror=_make_writable)
+
+
+def _make_writable(function: object, path: str, _: object) -> None:
+    """A command may leave folders without the write bit; they are still ours to remove."""
+    os.chmod(os.path.dirname(path), 0o700)
+    os.chmod(path, 0o700, follow_symlinks=False) if os.chmod in os.supports_follow_symlinks else os.chmod(path, 0o700)
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
+class Scratch:
+    """This process's own folder below `parent` for files that are not yet, or no longer, in their place.
+
+    Made on first use. A lock on its file `alive` tells other processes that the owner lives; a command that inherits
+    the handle keeps it alive too. What a dead owner left is tidied by `sweep`: outputs that were moved aside return.
+    """
+
+    def __init__(self, parent: str, root: Root) -> None:
+        self.parent, self.root = parent, root
+        self._folder: str | None = None
+        self._alive: int | None = None
+        self._journal: list[tuple[str, str]] = []
+        self._count = 0
+
+    @property
+    def folder(self) -> str:
+        if self._folder is None:
+            os.makedirs(self.parent, exist_ok=True)
+            folder = os.path.join(self.parent, f"{os.getpid()}-{secrets.token_hex(4)}")
+            os.mkdir(folder, 0o700)
+            self._alive = os.open(os.path.join(folder, "alive"), os.O_RDWR | os.O_CREAT, 0o600)
+            if fcntl is not None:
+                fcntl.flock(self._alive, fcntl.LOCK_EX)
+            os.write(self._alive, b"locked\n")  # from here on a free lock means that the owner died
+            self._folder = folder
+        return self._folder
+
+    @property
+    def handle(self) -> int:
+        """The descriptor that a stage's command inherits, so that its life counts as ours."""
+        assert self.folder and self._alive is not None
+        return self._alive
+
+    def new(self) -> str:
+        """A fresh absolute path for a temporary file or folder; nothing is made there."""
+        self._count += 1
+        return os.path.join(self.folder, f"{self._count}")
+
+    def move_aside(self, path: str) -> bool:
+        """Take `path` out of the work tree so that `restore` or a later `sweep` brings it back. False: not there."""
+        target = self.new()
+        self._journal.append((path, os.path.basename(target)))
+        self._write_journal()
+        return self.root.take(path, target)
+
+    def restore(self, kept: str) -> list[str]:
+        """Bring back what was moved aside. What is in the way goes to folder `kept`; its paths are returned."""
+        in_the_way = _bring_back(self.root, self.folder, self._journal, kept)
+        self.forget()
+        return in_the_way
+
+    def keep(self, path: str, kept: str) -> None:
+        """What was moved aside from `path` goes to folder `kept` for good: it can be had from nowhere else."""
+        source = self.aside(path)
+        if source is not None and os.path.lexists(source):
+            target = os.path.join(kept, *path.split("/"))
+            remove_any(target)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.replace(source, target)
+
+    def forget(self) -> None:
+        """What was moved aside is not needed any more."""
+        for _, name in self._journal:
+            remove_any(os.path.join(self.folder, name))
+        self._journal.clear()
+        self._write_journal()
+
+    def aside(self, path: str) -> str | None:
+        """Where `path` lies while it is moved aside."""
+        for known, name in self._journal:
+            if known == path:
+                return os.path.join(self.folder, name)
+        return None
+
+    def _write_journal(self) -> None:
+        name = os.path.join(self.folder, "moved")
+        if self._journal:
+            with open(name + ".new", "w", encoding="utf-8", errors="surrogateescape") as stream:
+                json.dump(self._journal, stream)
+            os.replace(name + ".new", name)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+
+    def close(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, onerror=_make_writable)
+            self._folder = None
+        if self._alive is not None:
+            os.close(self._alive)
+            self._alive = None
+
+    def sweep(self, kept: str) -> list[str]:
+        """Tidy up behind processes that died; returns the outputs that were brought back.
+
+        `kept`: folder for what their commands wrote where an earlier output returned.
+        """
+        returned: list[str] = []
+        for folder in self._others():
+            alive = _lock_if_dead(folder)
+            if alive is None:
+                continue
+            journal = _read_journal(folder)
+            _bring_back(self.root, folder, journal, kept)
+            returned += [path for path, _ in journal]
+            shutil.rmtree(folder, onerror=_make_writable)
+            os.close(alive)
+        return returned
+
+    def held_elsewhere(self) -> dict[str, int]:
+        """Outputs that a live process, or the command of a killed one, has moved aside -> its process id."""
+        return {
+            path: int(os.path.basename(f).partition("-")[0]) for f in self._others() for path, _ in _read_journal(f)
+        }
+
+    def _others(self) -> list[str]:
+        try:
+            names = sorted(os.listdir(self.parent))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        folders = [os.path.join(self.parent, n) for n in names if n.partition("-")[0].isdigit() and "-" in n]
+        return [f for f in folders if f != self._folder]
+
+
+def _lock_if_dead(folder: str) -> int | None:
+    """An open handle on a dead owner's folder; None if the owner lives (or makes the folder right now)."""
+    try:
+        fd = os.open(os.path.join(folder, "alive"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return None
+    if fcntl is None:
+        return fd if not _is_running(int(os.path.basename(folder).partition("-")[0])) else os.close(fd)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        return None
+    if os.fstat(fd).st_size == 0 and _is_running(int(os.path.basename(folder).partition("-")[0])):
+        os.close(fd)  # it has just made the folder and is about to take the lock
+        return None
+    return fd
+
+
+def _is_running(pid: int) -> bool:
+    if sys.platform == "win32":
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _read_journal(folder: str) -> list[tuple[str, str]]:
+    try:
+        with open(os.path.join(folder, "moved"), encoding="utf-8", errors="surrogateescape") as stream:
+            return [(str(path), os.path.basename(str(name))) for path, name in json.load(stream)]
+    except (OSError, ValueError):
+        return []
+
+
+def _bring_back(root: Root, folder: str, journal: list[tuple[str, str]], kept: str) -> list[str]:
+    in_the_way = []
+    for path, name in reversed(journal):
+        source = os.path.join(folder, name)
+        if not os.path.lexists(source):
+            continue
+        if root.lstat(path) is not None:
+            target = os.path.join(kept, *path.split("/"))
+            remove_any(target)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            root.take(path, target)
+            in_the_way.append(path)
+        root.put(source, path)
+    return in_the_way
+
+
+_default_scratch: Scratch | None = None
+
+
+def use_scratch(scratch: Scratch | None) -> None:
+    """From now on `atomic_write` makes its temporary files there instead of beside the target."""
+    global _default_scratch
+    _default_scratch = scratch
+
+
+def atomic_write(path: str, data: bytes, mode: int | None = None) -> None:
+    """Write a whole file or none. An existing file's mode is kept; a symlink is replaced, never written through.
+
+    `mode`: permission bits of a new file (default: 0666 less the umask). Raises SystemFailure naming `path`.
+    """
+    try:
+        old = os.lstat(path)
+        mode = stat.S_IMODE(old.st_mode) if stat.S_ISREG(old.st_mode) else mode
+    except FileNotFoundError:
+        pass
+    scratch = _default_scratch
+    temporary = None
+    if scratch is not None and _same_device(scratch.parent, os.path.dirname(path) or "."):
+        temporary = scratch.new()
+    if temporary is None:
+        folder, name = os.path.split(path)
+        temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.tmp")
+    try:
+        with open(temporary, "xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, FILE_MODE if mode is None else mode)
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise SystemFailure(f"{path}: {error.strerror}") from error
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _same_device(first: str, second: str) -> bool:
+    while True:
+        try:
+            return os.stat(first).st_dev == os.stat(second or ".").st_dev
+        except FileNotFoundError:
+            parent = os.path.dirname(first)
+            if parent == first:
+                return False
+            first = parent
+
+
+def clone(source: str, target: str) -> bool:
+    """Make `target` share `source`'s blocks (reflink). False where the file system cannot; `target` is then absent."""
+    if fcntl is None or not sys.platform.startswith("linux"):
+        return False
+    source_fd = os.open(source, os.O_RDONLY)
+    try:
+        target_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            fcntl.ioctl(target_fd, _FICLONE, source_fd)
+            return True
+        except OSError as error:
+            os.unlink(target)
+            if error.errno in (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM):
+                return False
+            raise
+        finally:
+            os.close(target_fd)
+    finally:
+        os.close(source_fd)
+
+
+@contextlib.contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Turn an OSError inside into one line that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise SystemFailure(f"{error.filename or path}: {error.strerror or error}") from error

@@ -1,0 +1,47 @@
+"""`python -m gitstage.hooks NAME ARGS`: one hook, without click, so that it starts fast."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from gitstage.errors import GitstageError
+
+REFUSING = frozenset({"pre-commit"})
+"""Hooks whose exit code Git acts on; the others always exit with 0, so that Git's own exit code stays true."""
+
+
+def run_hook(name: str, arguments: Sequence[str]) -> int:
+    """Run hook `name` and return its exit code. All that is said goes to stderr, a few lines at most."""
+    if os.environ.get("GITSTAGE_HOOKS") == "0":
+        return 0
+    try:
+        if name == "pre-commit":
+            from gitstage.hooks import verdict
+
+            return verdict.pre_commit()
+        if name == "post-checkout":
+            from gitstage.hooks import restore
+
+            restore.post_checkout(*arguments[:3])
+    except GitstageError as error:
+        say(f"{name}: {error}")
+        if error.hint:
+            say(f"hint: {error.hint}")
+        return 1 if name in REFUSING else 0
+    except KeyboardInterrupt:
+        return 130 if name in REFUSING else 0
+    except OSError as error:
+        say(f"{name}: {error.filename or ''}: {error.strerror or error}")
+        return 1 if name in REFUSING else 0
+    return 0
+
+
+def say(text: str) -> None:
+    """One line on stderr, where Git shows what hooks say."""
+    print(f"gitstage: {text}" if not text.startswith("hint:") else text, file=sys.stderr)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(run_hook(sys.argv[1], sys.argv[2:]))

@@ -1,0 +1,107 @@
+"""post-checkout: the outputs follow the files that say what they are.
+
+Nothing that is in no cache is ever overwritten; what is left alone is said, with the command that would replace it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+
+from gitstage import checkout
+from gitstage.errors import Busy, GitstageError
+from gitstage.git import Repo
+from gitstage.hooks import projects
+from gitstage.locks import RepoLock
+from gitstage.pipeline import Pipeline, Target
+from gitstage.project import Project
+
+_WAIT = 5.0  # seconds for another command of ours or DVC's to end; Git's user is waiting
+
+
+def post_checkout(old: str, new: str, flag: str) -> None:
+    """Bring the outputs of every project in line with the work tree. `flag` "1": a switch of branches, "0": of files."""
+    if os.environ.get("GIT_INDEX_FILE") or os.environ.get("_PRE_COMMIT_SKIP_POST_CHECKOUT"):
+        return  # in the middle of another hook, which looks after itself
+    repo = Repo.discover()
+    if repo is None or repo.top is None:
+        return
+    files: list[str] = []
+    complete = True
+    for prefix in projects.prefixes(repo):
+        with contextlib.closing(projects.at(repo, prefix)) as project:
+            if not os.path.isdir(project.dvc_dir):
+                continue
+            try:
+                with RepoLock(project.tmp_dir, hardlink_lock=project.config.hardlink_lock, timeout=_WAIT):
+                    pipeline = project.pipeline
+                    files += [project.in_repo(path) for path in _metadata(pipeline)]
+                    complete &= restore(project, only_changed=flag == "0")
+            except Busy as error:
+                _say(f"{error}; the outputs were not brought in line", "git stage checkout")
+                complete = False
+            except GitstageError as error:
+                _say(str(error), error.hint)
+                complete = False
+    if complete:
+        write_stamp(repo, files)
+
+
+def restore(project: Project, *, only_changed: bool = False) -> bool:
+    """Check out every output that may be; tells whether nothing failed. `only_changed`: those whose record changed
+    since they were last in agreement with it."""
+    pipeline = project.pipeline
+    known = project.restored()
+    wanted = checkout.wanted_by([Target(stage) for stage in pipeline.stages])
+    if only_changed:
+        wanted = [one for one in wanted if one.digest is not None and known.get(one.path) != one.digest]
+    gone = checkout.no_longer_declared(known, [out.path for stage in pipeline.stages for out in stage.outs])
+    planned = checkout.plan(project, wanted, gone=gone)
+    result = checkout.apply(project, planned)
+    checkout.remember(project, planned, gone, result)
+    _report(planned, result)
+    return not result.errors
+
+
+def _report(planned: checkout.Plan, result: checkout.Result) -> None:
+    kept = [out.path for out in planned.outputs if out.unsaved]
+    missing = [out.path for out in planned.outputs if out.missing]
+    refused = [out.refused for out in planned.outputs if out.refused]
+    if kept:
+        _say(f"left as it is, for its content is in no cache: {_some(kept)}", "git stage checkout --force replaces it")
+    if missing:
+        count = "1 output is" if len(missing) == 1 else f"{len(missing)} outputs are"
+        _say(f"{count} not in the cache: {_some(missing)}", "git stage pull")
+    for message in [*refused, *map(str, result.errors.values())]:
+        _say(message)
+
+
+def _some(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+
+
+def _metadata(pipeline: Pipeline) -> list[str]:
+    """The files that say what the outputs are."""
+    found = dict.fromkeys(stage.file for stage in pipeline.stages)
+    found.update(dict.fromkeys(stage.lock_file for stage in pipeline.stages if not stage.is_data))
+    return list(found)
+
+
+def write_stamp(repo: Repo, files: Sequence[str]) -> None:
+    """Note that the outputs were brought in line now; `files` (relative to the top) say what they are.
+
+    The hook's shell part compares the files' times with the stamp's and does not start Python if none is newer.
+    """
+    path = os.path.join(repo.worktree_state_dir, "stamp")
+    with contextlib.suppress(OSError):
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.writelines(f"{name}\n" for name in files if "\n" not in name)
+
+
+def _say(text: str, hint: str | None = None) -> None:
+    print(f"gitstage: {text}", file=sys.stderr)  # noqa: T201
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,239 @@
+"""pre-commit: may this index become a commit?
+
+Judged is the index that Git hands over, so every form of commit is judged by what it commits. A commit that touches
+nothing that a stage reads, writes or says is let through without looking further.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import posixpath
+import shlex
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from gitstage.digest import Digest
+from gitstage.errors import ConfigError
+from gitstage.git import IndexTree, Repo
+from gitstage.hooks import projects
+from gitstage.pipeline import Pipeline
+from gitstage.project import Project
+from gitstage.recorded import Overlay, Recorded
+from gitstage.status import Change, StageStatus, changed, status
+
+SPECS = ("*.dvc", "*dvc.lock", "*dvc.yaml", "*.dvc/config")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason against a commit, and the command that repairs it."""
+
+    label: str
+    what: str
+    repair: str
+
+
+def pre_commit() -> int:
+    """Exit code for Git: 1 refuses the commit."""
+    repo = Repo.discover()
+    if repo is None or repo.top is None:
+        return 0
+    mode = repo.settings().get("verify", "block")
+    if mode not in ("block", "warn", "off"):
+        raise ConfigError(
+            f"gitstage.verify: '{mode}' is not one of block, warn, off", "git config gitstage.verify block"
+        )
+    if mode == "off":
+        return 0
+    staged = repo.staged()
+    if not staged or not _is_relevant(repo, staged):
+        return 0
+    findings = []
+    for prefix in projects.prefixes(repo):
+        with contextlib.closing(projects.at(repo, prefix)) as project:
+            findings += judge(project, staged)
+    if not findings:
+        return 0
+    _tell(findings, refused=mode == "block")
+    return 1 if mode == "block" else 0
+
+
+# -- does the commit concern us? -------------------------------------------------------------------------------
+
+
+def _is_relevant(repo: Repo, staged: Collection[str]) -> bool:
+    """Does any staged path concern a stage? Answered from a note about the very pipeline files that are in the index."""
+    listed = repo.git("ls-files", "-s", "-z", "--", *(f":(top){spec}" for spec in SPECS))
+    if not listed:
+        return False
+    key = hashlib.sha256(listed).hexdigest()
+    note = os.path.join(repo.worktree_state_dir, "relevant.json")
+    paths: list[str] | None = None
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError), open(note, encoding="utf-8") as stream:
+        found = json.load(stream)
+        paths = found["paths"] if found["key"] == key else None
+    if paths is None:
+        paths = _relevant_paths(repo)
+        with contextlib.suppress(OSError, UnicodeEncodeError):
+            os.makedirs(os.path.dirname(note), mode=0o700, exist_ok=True)
+            with open(note, "w", encoding="utf-8") as stream:
+                json.dump({"key": key, "paths": paths}, stream)
+    known = set(paths)
+    return any(_concerns(path, known) for path in staged)
+
+
+def _concerns(path: str, known: Collection[str]) -> bool:
+    name = posixpath.basename(path)
+    if name in ("dvc.yaml", "dvc.lock") or name.endswith(".dvc") or path.endswith(".dvc/config"):
+        return True
+    while path:
+        if path in known:
+            return True
+        path = posixpath.dirname(path)
+    return "" in known
+
+
+def _relevant_paths(repo: Repo) -> list[str]:
+    """All that the stages of the index read or write, relative to the top."""
+    found: set[str] = set()
+    for prefix in projects.prefixes(repo):
+        with contextlib.closing(projects.at(repo, prefix)) as project:
+            pipeline = load(project, repo.index(prefix, project.memo))
+            for stage in pipeline.stages:
+                paths = [d.path for d in stage.deps] + [p.path for p in stage.params] + [o.path for o in stage.outs]
+                found.update(project.in_repo(path) for path in [*paths, *pipeline.sources] if not path.startswith("/"))
+    return sorted("" if path == "." else path for path in found)
+
+
+# -- the verdict -----------------------------------------------------------------------------------------------
+
+
+def load(project: Project, tree: IndexTree) -> Pipeline:
+    """The pipeline as the index has it."""
+    return Pipeline.load(tree, project.root, bool_style=project.config.bool_style, list_style=project.config.list_style)
+
+
+class _Loose:
+    """Inputs that are in no commit by intention: ignored by Git or outside the repository; taken from the disk."""
+
+    label = "the work tree"
+
+    def __init__(self, project: Project, repo: Repo) -> None:
+        self._project, self._repo = project, repo
+
+    def _allowed(self, paths: Collection[str]) -> list[str]:
+        inside = {path: self._project.in_repo(path) for path in paths if not posixpath.isabs(path)}
+        ignored = self._repo.ignored([p for p in inside.values() if not p.startswith("../")])
+        return [p for p in paths if p not in inside or inside[p].startswith("../") or inside[p] in ignored]
+
+    def read(self, path: str) -> bytes | None:
+        return self._project.worktree.read(path) if self._allowed([path]) else None
+
+    def pipeline_files(self) -> list[str]:
+        return []
+
+    def listing(self, path: str, *, legacy: bool = False) -> Mapping[str, Digest] | None:
+        return self._project.worktree.listing(path, legacy=legacy) if self._allowed([path]) else None
+
+    def digests(self, paths: Collection[str], *, legacy: bool = False) -> Mapping[str, Digest]:
+        return self._project.worktree.digests(self._allowed(paths), legacy=legacy)
+
+
+def judge(project: Project, staged: Collection[str]) -> list[Finding]:
+    """What speaks against committing the index of `project`'s repository."""
+    repo = project.repo
+    assert repo is not None
+    tree = repo.index(project.prefix, project.memo)
+    torn = [path for path in tree.conflicts() if _is_pipeline_file(path)]
+    if torn:
+        return [Finding(path, "is not merged yet", f"git add {shlex.quote(path)} after mending it") for path in torn]
+    pipeline = load(project, tree)
+    whole = Overlay(tree, Recorded(pipeline, project.cache), _Loose(project, repo))
+    findings = []
+    for one in changed(status(pipeline, whole, project.cache)):
+        reasons = [change for change in one.changes if not _is_accepted(tree, change)]
+        if reasons:
+            findings += _findings(project, pipeline, one, reasons)
+    return findings
+
+
+def _is_pipeline_file(path: str) -> bool:
+    return posixpath.basename(path) in ("dvc.yaml", "dvc.lock") or path.endswith(".dvc")
+
+
+def _is_accepted(tree: IndexTree, change: Change) -> bool:
+    """No reason to refuse: a stage that always runs, or a file whose other forms agree (line ends, filters)."""
+    if change.role == "always":
+        return True
+    return (
+        change.state == "modified"
+        and change.key is None
+        and isinstance(change.recorded, Digest)
+        and not change.recorded.is_dir
+        and tree.accepts(change.path, change.recorded)
+    )
+
+
+def _findings(project: Project, pipeline: Pipeline, one: StageStatus, reasons: Sequence[Change]) -> list[Finding]:
+    stage = one.stage
+    label = stage.label()
+    if stage.is_data:
+        metadata = project.in_repo(stage.file)
+        repair = f"git stage commit -f {shlex.quote(metadata)} && git add {shlex.quote(metadata)}"
+        return [Finding(label, _words(project, change), repair) for change in reasons]
+    lock = shlex.quote(project.in_repo(stage.lock_file))
+    repair = f"git stage repro {shlex.quote(project.in_repo(label) if ':' in label else label)} && git add {lock}"
+    if one.never_ran:
+        return [Finding(label, "was never run", repair)]
+    found = []
+    for change in reasons:
+        path = project.in_repo(change.path)
+        unstaged = change.role in ("dep", "param") and change.state == "deleted" and change.key is None
+        if unstaged and project.worktree.exists(change.path):
+            producer = pipeline.owner(change.path)
+            if producer is None:
+                found.append(Finding(label, f"dependency {path} is not staged", f"git add {shlex.quote(path)}"))
+                continue
+        found.append(Finding(label, _words(project, change), repair))
+    return found
+
+
+def _words(project: Project, change: Change) -> str:
+    path = project.in_repo(change.path) if change.path else ""
+    name = f"{path}: {change.key}" if change.key is not None else path
+    if change.role == "cmd":
+        return "its command changed since it ran"
+    kind = {"dep": "dependency", "param": "parameter", "out": "output"}[change.role]
+    states = {"deleted": "is missing", "new": "is new", "removed": "is no longer declared", "not in cache": "is lost"}
+    text = f"{kind} {name} {states.get(change.state, 'changed')}"
+    if change.state == "not in cache":
+        return f"{text}: {_short(change.recorded)} is not in the cache"
+    if change.state == "modified":
+        return f"{text} (recorded {_short(change.recorded)}, staged {_short(change.found)})"
+    return text
+
+
+def _short(value: object) -> str:
+    if isinstance(value, Digest):
+        return value.hex[:8] + (".dir" if value.is_dir else "")
+    return "nothing" if value is None else str(value)[:40]
+
+
+def _tell(findings: Sequence[Finding], *, refused: bool) -> None:
+    shown = findings[:20]
+    lines = [
+        f"gitstage: {'commit refused' if refused else 'warning'}: what the index records was not made from what it holds"
+    ]
+    lines += [
+        f"  stage '{f.label}': {f.what}" if not f.label.endswith(".dvc") else f"  {f.label}: {f.what}" for f in shown
+    ]
+    if len(findings) > len(shown):
+        lines.append(f"  and {len(findings) - len(shown)} more")
+    lines += [f"hint: {repair}" for repair in dict.fromkeys(f.repair for f in shown)]
+    if refused:
+        lines.append("hint: git commit --no-verify commits it all the same")
+    print("\n".join(lines), file=sys.stderr)  # noqa: T201

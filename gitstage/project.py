@@ -1,0 +1,344 @@
+"""One project, opened once: its repository, configuration, trees, memo, cache and locks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import posixpath
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from types import TracebackType
+from typing import NoReturn
+
+from gitstage import fs
+from gitstage.cache import Cache
+from gitstage.config import Config
+from gitstage.digest import Digest
+from gitstage.errors import GitstageError, NoProject, SystemFailure
+from gitstage.fs import Root, Scratch
+from gitstage.git import Repo
+from gitstage.locks import PathLocks, RepoLock
+from gitstage.memo import Memo
+from gitstage.pipeline import Pipeline
+from gitstage.runcache import RunCache
+from gitstage.store import Store
+from gitstage.tree import WorkTree
+
+
+def _join(repo: Repo, root: str, name: str) -> str:
+    """A file of the project at `root`, relative to the top of the Git work tree."""
+    return os.path.relpath(os.path.join(root, name), os.path.realpath(repo.top or root)).replace(os.sep, "/")
+
+
+def find_root(start: str) -> str | None:
+    """The nearest folder at or above `start` that holds `.dvc/`; None if there is none."""
+    folder = os.path.realpath(start)
+    while True:
+        if os.path.isdir(os.path.join(folder, ".dvc")):
+            return folder
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+
+
+class Project:
+    """A project at `root` (absolute). `cwd`: where the user stands, relative to it ("" at the root)."""
+
+    def __init__(self, root: str, cwd: str = "", repo: Repo | None = None) -> None:
+        self.root, self.cwd = root, cwd
+        self.dvc_dir = os.path.join(root, ".dvc")
+        self.tmp_dir = os.path.join(self.dvc_dir, "tmp")
+        self.config = Config.load(self.dvc_dir)
+        self._repo = repo
+        self.folder = Root(root)
+        self.scratch = Scratch(os.path.join(self.tmp_dir, "gitstage"), self.folder)
+        fs.use_scratch(self.scratch)
+        self.recovered: list[str] = []
+
+    @classmethod
+    def open(cls, cwd: str | None = None) -> Project:
+        """The project around `cwd` (default: the current folder). Raises NoProject if there is none."""
+        here = os.path.realpath(cwd or os.getcwd())
+        root = find_root(here)
+        if root is None:
+            refuse_no_project(here)
+        below = os.path.relpath(here, root).replace(os.sep, "/")
+        return cls(root, "" if below == "." else below)
+
+    @classmethod
+    def create(
+        cls, directory: str, *, no_scm: bool = False, subdir: bool = False, force: bool = False, layout: int = 3
+    ) -> Project:
+        """Make a project in `directory`, as `dvc init` does, and stage its files.
+
+        Raises NoProject outside Git (unless `no_scm`), GitstageError if there is a project already (unless `force`) or
+        the folder is not the top of the repository (unless `subdir`).
+        """
+        root = os.path.realpath(directory)
+        if not os.path.isdir(root):
+            raise GitstageError(f"{directory}: is not a folder")
+        repo = None if no_scm else Repo.discover(root)
+        if repo is None and not no_scm:
+            raise NoProject(f"{root}: is not inside a Git repository", "git init, or git stage init --no-scm")
+        if repo is not None and repo.top is None:
+            raise NoProject(f"{root}: the Git repository has no work tree")
+        if repo is not None and os.path.realpath(repo.top or root) != root and not subdir:
+            raise GitstageError(f"{root}: is not the top of the Git repository", "git stage init --subdir")
+        dvc_dir = os.path.join(root, ".dvc")
+        if os.path.lexists(dvc_dir):
+            if not force:
+                raise GitstageError(f"{dvc_dir}: exists already", "git stage init -f replaces it, with the cache in it")
+            fs.remove_any(dvc_dir)
+        if repo is not None and repo.ignored([_join(repo, root, ".dvc/config")]):
+            raise GitstageError(f"{dvc_dir}: is ignored by Git", "git check-ignore -v .dvc/config")
+        files = _make_files(root, no_scm=no_scm)
+        if repo is not None:
+            repo.add([_join(repo, root, name) for name in files])
+            if layout == 2:
+                repo.git("config", "gitstage.layout", "2", locks=True)
+        return cls(root, "", repo)
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Keep what was learnt and tidy up. What was moved aside and not settled returns."""
+        if "memo" in self.__dict__:
+            self.memo.close()
+        fs.use_scratch(None)
+        self.scratch.close()
+        self.folder.close()
+
+    @property
+    def kept_dir(self) -> str:
+        """Where the outputs of failed commands are kept when the earlier ones return."""
+        return os.path.join(self.scratch.parent, "failed")
+
+    def sweep(self) -> None:
+        """Tidy up behind killed processes of ours."""
+        if os.path.isdir(self.scratch.parent):
+            self.recovered = self.scratch.sweep(self.kept_dir)
+
+    @cached_property
+    def repo(self) -> Repo | None:
+        """The Git repository around the project; None with `core.no_scm`."""
+        if self._repo is not None or self.config.no_scm:
+            return self._repo
+        return Repo.discover(self.root)
+
+    @cached_property
+    def prefix(self) -> str:
+        """The root, relative to the top of the Git work tree ("" if they are the same)."""
+        if self.repo is None or self.repo.top is None:
+            return ""
+        below = os.path.relpath(self.root, self.repo.top).replace(os.sep, "/")
+        return "" if below == "." else below
+
+    def in_repo(self, path: str) -> str:
+        """A root-relative path, relative to the top of the Git work tree."""
+        return posixpath.normpath(posixpath.join(self.prefix, path)) if self.prefix else path
+
+    def from_repo(self, path: str) -> str:
+        """The reverse of `in_repo`."""
+        return posixpath.relpath(path, self.prefix) if self.prefix else path
+
+    @cached_property
+    def memo(self) -> Memo:
+        folder = self.repo.state_dir if self.repo else self.scratch.parent
+        return Memo(os.path.join(folder, "memo.db"))
+
+    @cached_property
+    def worktree(self) -> WorkTree:
+        return WorkTree(self.root, self.memo, self._find_pipeline_files if self.repo else None)
+
+    def _find_pipeline_files(self) -> list[str]:
+        assert self.repo is not None
+        return [self.from_repo(path) for path in self.repo.pipeline_files(self.prefix)]
+
+    @cached_property
+    def cache_dir(self) -> str:
+        """Where the cache is: as configured; by default `.dvc/cache`, in a linked worktree the main worktree's."""
+        if self.config.get("cache.dir") is None and self.repo is not None and self.repo.git_dir != self.repo.common_dir:
+            main = self.repo.main_worktree()
+            shared = os.path.join(main, self.prefix, ".dvc") if main is not None else ""
+            if os.path.isdir(shared):
+                return os.path.join(shared, "cache")
+        return self.config.cache_dir
+
+    @cached_property
+    def cache(self) -> Cache:
+        return Cache(
+            self.cache_dir, types=self.config.cache_types, shared=self.config.cache_shared,
+            memo=self.memo, scratch=self.scratch,
+        )  # fmt: skip
+
+    @cached_property
+    def runs(self) -> RunCache:
+        return RunCache(os.path.join(self.cache_dir, "runs"), shared=self.config.cache_shared)
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.worktree, self.cache, self.folder, legacy=self.layout == 2)
+
+    def load_pipeline(self) -> Pipeline:
+        """The pipeline of the work tree, read anew."""
+        pipeline = Pipeline.load(
+            self.worktree, self.root, cwd=self.cwd,
+            bool_style=self.config.bool_style, list_style=self.config.list_style,
+        )  # fmt: skip
+        self.__dict__["pipeline"] = pipeline
+        return pipeline
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        return self.load_pipeline()
+
+    @cached_property
+    def layout(self) -> int:
+        """2 or 3: how new entries are written. A project whose entries are all of the old kind stays that way.
+
+        `gitstage.layout` (2, 3 or auto) in the Git config decides for this clone.
+        """
+        asked = self.repo.settings().get("layout", "auto") if self.repo else "auto"
+        if asked in ("2", "3"):
+            return int(asked)
+        kinds = {
+            entry.digest.legacy
+            for stage in self.pipeline.stages
+            if stage.record is not None
+            for entry in [*stage.record.deps.values(), *stage.record.outs.values()]
+            if entry.digest is not None
+        }
+        return 2 if kinds == {True} else 3
+
+    # -- locks ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def path_locks(self) -> PathLocks:
+        return PathLocks(self.tmp_dir, self.root, hardlink_lock=self.config.hardlink_lock)
+
+    # -- Git -----------------------------------------------------------------------------------------------
+
+    def changed_files(self, paths: list[str]) -> None:
+        """Stage files that a command wrote, if `core.autostage` asks for it. Paths are root-relative."""
+        if paths and self.repo is not None and self.config.autostage:
+            self.repo.add([self.in_repo(path) for path in dict.fromkeys(paths)])
+
+    def ignore(self, outputs: list[str]) -> list[str]:
+        """Keep outputs (root-relative) out of Git; returns the .gitignore files that changed, root-relative."""
+        if self.repo is None:
+            return []
+        inside = [self.in_repo(path) for path in outputs if not path.startswith(("../", "/"))]
+        return [self.from_repo(path) for path in self.repo.ignore_all(inside)]
+
+    def refuse_tracked(self, outputs: list[str]) -> None:
+        """Raise GitstageError if Git tracks an output that is to be kept in the cache."""
+        if self.repo is None or not outputs:
+            return
+        inside = {self.in_repo(path): path for path in outputs if not path.startswith(("../", "/"))}
+        for path in self.repo.tracked(list(inside)):
+            raise GitstageError(f"output '{inside[path]}' is tracked by Git", f"git rm -r --cached -- '{inside[path]}'")
+
+    def refuse_ignored(self, files: Sequence[str]) -> None:
+        """Raise GitstageError if Git ignores a metadata file (root-relative) that is to be written."""
+        if self.repo is not None and files:
+            for path in self.repo.ignored([self.in_repo(file) for file in files]):
+                raise GitstageError(
+                    f"{self.from_repo(path)}: is ignored by Git, so nobody would get it", f"git check-ignore -v {path}"
+                )
+
+    def refuse_read_only(self, file: str) -> None:
+        """Raise SystemFailure if metadata file `file` (root-relative) could not be written."""
+        folder = os.path.dirname(self.folder.absolute(file))
+        if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+            raise SystemFailure(f"{file}: its folder is read-only", f"chmod u+w {os.path.dirname(file) or '.'}")
+
+    # -- what was last restored ----------------------------------------------------------------------------
+
+    @cached_property
+    def _state_file(self) -> str:
+        folder = self.repo.worktree_state_dir if self.repo else self.scratch.parent
+        return os.path.join(folder, "outputs.json")
+
+    def restored(self) -> dict[str, Digest]:
+        """Outputs (root-relative) that were last in agreement with the lock, and with which content."""
+        found = {}
+        with contextlib.suppress(ValueError, AttributeError):
+            for path, text in self._state().get(self.prefix, {}).items():
+                found[path] = Digest.parse(text.removeprefix("legacy:"), legacy=text.startswith("legacy:"))
+        return found
+
+    def _state(self) -> dict[str, dict[str, str]]:
+        try:
+            with open(self._state_file, encoding="utf-8", errors="surrogateescape") as stream:
+                found = json.load(stream)
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def remember_restored(self, outputs: Mapping[str, Digest]) -> None:
+        """Replace what `restored` returns."""
+        values = self._state()
+        now = {path: ("legacy:" if digest.legacy else "") + str(digest) for path, digest in sorted(outputs.items())}
+        if values.get(self.prefix) == now:
+            return
+        values[self.prefix] = now
+        with contextlib.suppress(OSError):
+            os.makedirs(os.path.dirname(self._state_file), mode=0o700, exist_ok=True)
+            fs.atomic_write(self._state_file, json.dumps(values).encode("utf-8", "surrogateescape"))
+
+
+@contextlib.contextmanager
+def opened(
+    *, write: bool = False, optional: bool = False, on_wait: Callable[[str], None] | None = None
+) -> Iterator[tuple[Project, RepoLock]]:
+    """The project around the current folder and its lock, which is taken with `write`.
+
+    `optional`: go on without the lock where it cannot be written. `on_wait` is told who holds it.
+    """
+    with Project.open() as project:
+        lock = RepoLock(project.tmp_dir, hardlink_lock=project.config.hardlink_lock, optional=optional, on_wait=on_wait)
+        if not write:
+            yield project, lock
+            return
+        with lock:
+            project.sweep()
+            yield project, lock
+
+
+def refuse_no_project(folder: str) -> NoReturn:
+    """Raise the NoProject that says what is missing around `folder`: a Git repository, or a project in it."""
+    if Repo.discover(folder) is None:
+        raise NoProject(f"{folder}: is not inside a Git repository", "git init && git stage init")
+    raise NoProject(f"{folder}: no project is initialised here")
+
+
+_IGNORED = "/config.local\n/tmp\n/cache\n"
+_DVCIGNORE = (
+    "# Add patterns of files dvc should ignore, which could improve\n"
+    "# the performance. Learn more at\n"
+    "# https://dvc.org/doc/user-guide/dvcignore\n"
+)
+
+
+def _make_files(project_root: str, *, no_scm: bool) -> list[str]:
+    """Write what `init` writes; returns the files (root-relative) that Git should have."""
+    dvc_dir = os.path.join(project_root, ".dvc")
+    os.makedirs(os.path.join(dvc_dir, "tmp"), exist_ok=True)
+    files = {".dvc/config": "[core]\n    no_scm = True\n" if no_scm else ""}
+    if not no_scm:
+        files[".dvc/.gitignore"] = _IGNORED
+    if not os.path.lexists(os.path.join(project_root, ".dvcignore")):
+        files[".dvcignore"] = _DVCIGNORE
+    for name, text in files.items():
+        fs.atomic_write(os.path.join(project_root, name), text.encode())
+    with open(os.path.join(dvc_dir, "tmp", "btime"), "a"):
+        pass
+    return [".dvc/.gitignore", ".dvc/config", ".dvcignore"]

@@ -1,0 +1,697 @@
+"""Runs the graph: decides stage by stage, runs commands, keeps what they made, and yields what happens as events.
+
+Safety: everything that can be checked is checked before a command starts; old outputs are moved aside, not deleted, and
+return if the command fails; inputs are compared before and after; the lock is written last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitstage import checkout, formats
+from gitstage.define import Edit
+from gitstage.digest import Content, Digest
+from gitstage.errors import Busy, GitstageError, Interrupted, PipelineError, StageFailed
+from gitstage.fs import atomic_write, components
+from gitstage.git import clean_env
+from gitstage.locks import RepoLock
+from gitstage.pipeline import Output, Pipeline, Stage, Target
+from gitstage.project import Project
+from gitstage.runcache import key_of
+from gitstage.status import Change, StageStatus, status
+from gitstage.store import data_entry, lock_entry
+from gitstage.tree import Measured
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run; names are those of the command line."""
+
+    force: bool = False
+    single: bool = False
+    downstream: bool = False
+    force_downstream: bool = False
+    allow_missing: bool = False
+    dry: bool = False
+    keep_going: bool = False
+    ignore_errors: bool = False
+    commit: bool = True
+    relink: bool = True
+    run_cache: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a stage; `label` as the user sees it."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped(Event):
+    """Up to date."""
+
+    is_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Running(Event):
+    """The commands are about to run; `why`: what made the stage run (empty: it was forced)."""
+
+    commands: tuple[str, ...]
+    why: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Restored(Event):
+    """The result is known from an earlier run; its outputs were taken from the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verifying(Event):
+    """A frozen stage or data file: what is there is recorded, nothing runs."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Defined(Event):
+    """The stage was added to a dvc.yaml."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class LockWritten(Event):
+    """A lock or .dvc file was written."""
+
+    path: str
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Warned(Event):
+    """Something the user should know."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Event):
+    """The stage could not be brought up to date; the run went on."""
+
+    error: GitstageError
+
+
+@dataclass
+class _Run:
+    """What one invocation carries from stage to stage."""
+
+    project: Project
+    options: Options
+    lock: RepoLock
+    pipeline: Pipeline
+    written: list[str]
+    ignore: Sequence[str] = ()
+    definition: Mapping[str, bytes] = field(default_factory=dict)
+    """Pipeline files that belong to the stage being run for the first time, written when its command succeeded."""
+
+
+def plan_order(pipeline: Pipeline, targets: Sequence[Target] | None, options: Options) -> list[Stage]:
+    """The stages to consider, in the order in which they run. `targets` None: the whole project."""
+    if targets is None:
+        return pipeline.order()
+    chosen = [target.stage for target in targets]
+    if options.downstream:
+        return pipeline.order(pipeline.downstream(chosen), single=True)
+    return pipeline.order(chosen, single=options.single)
+
+
+def reproduce(
+    project: Project, stages: Sequence[Stage], options: Options, lock: RepoLock, written: list[str]
+) -> Iterator[Event]:
+    """Bring `stages` up to date, in the order given (see plan_order). The project's `lock` is held by the caller.
+
+    `written` collects the metadata files that changed (root-relative). Raises GitstageError at the first failure
+    unless told to go on; then StageFailed at the end if any stage failed.
+    """
+    run = _Run(project, options, lock, project.pipeline, written)
+    check(project, run.pipeline, stages)
+    yield from _reproduce(run, stages)
+
+
+def write_definition(project: Project, edit: Edit, written: list[str]) -> Iterator[Event]:
+    """Write down a stage without running it."""
+    check(project, edit.pipeline, [edit.stage])
+    written += project.ignore(list(edit.ignore))
+    for path, data in edit.files.items():
+        atomic_write(project.worktree.absolute(path), data)
+        written.append(path)
+        yield Defined(edit.stage.label(project.cwd), path)
+    project.changed_files(written)
+
+
+def run_defined(project: Project, edit: Edit, options: Options, lock: RepoLock, written: list[str]) -> Iterator[Event]:
+    """Run a stage that was just described; nothing is written down if its command fails."""
+    check(project, edit.pipeline, [edit.stage])
+    run = _Run(project, options, lock, edit.pipeline, written, edit.ignore, edit.files)
+    yield from _reproduce(run, [edit.stage])
+
+
+def _reproduce(run: _Run, stages: Sequence[Stage]) -> Iterator[Event]:
+    project, options, pipeline = run.project, run.options, run.pipeline
+    failed: dict[Stage, GitstageError] = {}
+    forced: set[Stage] = set()
+    errors = 0
+    try:
+        for stage in stages:
+            upstream = pipeline.upstream(stage)
+            if not options.ignore_errors and any(one in failed for one in upstream):
+                failed[stage] = GitstageError("an input of it could not be made")
+                continue
+            try:
+                ran = yield from _bring_up_to_date(run, stage, force=options.force or stage in forced)
+            except GitstageError as error:
+                told = _about(stage, project.cwd, error)
+                if isinstance(error, Interrupted) or not (options.keep_going or options.ignore_errors):
+                    raise told from error
+                errors += 1
+                failed[stage] = told
+                yield Failed(stage.label(project.cwd), told)
+                continue
+            if ran and options.force_downstream:
+                forced.update(s for s in stages if stage in pipeline.upstream(s))
+    finally:
+        project.changed_files(run.written)
+    if errors and not options.ignore_errors:
+        raise StageFailed(f"{errors} of {len(stages)} stages failed")
+
+
+def _about(stage: Stage, cwd: str, error: GitstageError) -> GitstageError:
+    """The same error, saying which stage it concerns."""
+    kind = "stage" if stage.name is not None else "data"
+    told = type(error).__new__(type(error))
+    GitstageError.__init__(told, f"{kind} '{stage.label(cwd)}': {error}", error.hint)
+    return told
+
+
+def check(project: Project, pipeline: Pipeline, stages: Sequence[Stage]) -> None:
+    """Refuse what must not run, before anything is touched: bad paths, overlaps, cycles, outputs that Git tracks."""
+    pipeline.check()
+    kept: list[str] = []
+    for stage in stages:
+        label = stage.label(project.cwd)
+        for out in stage.outs:
+            if out.cache or not (out.path.startswith("../") or posixpath.isabs(out.path)):
+                try:
+                    components(out.path)
+                    project.folder.lstat(out.path)
+                except PipelineError as error:
+                    raise PipelineError(f"{stage.file}: stage '{label}': output {error}") from None
+            if project.worktree.ignore.ignores(out.path, False):
+                raise PipelineError(f"{stage.file}: stage '{label}': output '{out.path}' is ignored by .dvcignore")
+            if out.cache and not stage.is_data:
+                kept.append(out.path)
+        project.refuse_read_only(stage.file if stage.is_data else stage.lock_file)
+    project.refuse_ignored([stage.lock_file for stage in stages if not stage.is_data])
+    project.refuse_tracked(kept)
+
+
+def _bring_up_to_date(run: _Run, stage: Stage, *, force: bool) -> Generator[Event, None, bool]:
+    """Yields events; returns (as the generator's value) whether anything was done."""
+    project, options = run.project, run.options
+    label = stage.label(project.cwd)
+    (now,) = status(run.pipeline, project.worktree, project.cache, [stage])
+    changes = _without_missing(run.pipeline, now) if options.allow_missing else now.changes
+    if not changes and not force:
+        yield Skipped(label, stage.is_data)
+        return False
+    if stage.is_data:
+        if stage.is_import and not stage.frozen:
+            raise GitstageError(f"{stage.file}: imports cannot be updated yet", "dvc update " + stage.file)
+        if options.dry:
+            yield Verifying(label, "data sources in")
+            return True
+        yield Verifying(label, "data sources in")
+        yield from _record_data(run, stage)
+        return True
+    if stage.frozen:
+        yield Warned(label, f"stage '{label}' is frozen: its dependencies are not considered")
+        yield Verifying(label, "outputs in frozen")
+        if not options.dry:
+            yield from _record(run, stage, project.store.inputs(stage), measured=None)
+        return True
+    if not force and not options.dry:
+        known = _known_result(run, stage, now)
+        if known is not None:
+            yield Restored(label)
+            yield from _restore(run, stage, known)
+            return True
+    if options.dry:
+        yield Running(label, tuple(commands(stage)), tuple(changes))
+        return True
+    yield from _run_stage(run, stage, tuple(changes))
+    return True
+
+
+def _without_missing(pipeline: Pipeline, now: StageStatus) -> tuple[Change, ...]:
+    """Missing data is no change, unless the lock says that the input is made anew with another content."""
+
+    def is_missing(change: Change) -> bool:
+        if change.role == "out":
+            return change.state in ("deleted", "not in cache") and change.recorded is not None
+        if change.role != "dep" or change.state != "deleted" or change.recorded is None:
+            return False
+        owned = pipeline.owner(change.path)
+        made = owned[0].recorded(owned[1]) if owned and owned[1].path == change.path else None
+        return made is None or made == change.recorded
+
+    return tuple(change for change in now.changes if not is_missing(change))
+
+
+# -- results that are known ------------------------------------------------------------------------------------
+
+
+def _known_result(run: _Run, stage: Stage, now: StageStatus) -> dict[str, Any] | None:
+    """A lock entry whose inputs are those of `stage` and whose outputs are all in the cache."""
+    project = run.project
+    if not _may_be_cached(project, stage):
+        return None
+    is_recorded = stage.record is not None and all(stage.recorded(out) is not None for out in stage.outs)
+    if is_recorded and not now.has("cmd", "dep", "param", "always"):
+        found = _raw(stage)
+        if _is_available(project, found):
+            return found
+    if not run.options.run_cache:
+        return None
+    try:
+        inputs = project.store.inputs(stage)
+    except GitstageError:
+        return None
+    asked = {**inputs, "outs": [{"path": path} for path in sorted(out.spelled for out in stage.outs)]}
+    for known in project.runs.find(asked):
+        found = {**asked, "outs": known["outs"]}
+        if key_of(found) == key_of(asked) and _is_available(project, found):
+            return found
+    return None
+
+
+def _may_be_cached(project: Project, stage: Stage) -> bool:
+    """Only results that depend on nothing but what is recorded can be reused."""
+    return (
+        bool(stage.deps or stage.params)
+        and bool(stage.outs)
+        and not stage.always_changed
+        and not any(out.persist or out.path.startswith(("../", "/")) for out in stage.outs)
+    )
+
+
+def _raw(stage: Stage) -> dict[str, Any]:
+    """The stage's lock entry as it stands in the file."""
+    assert stage.record is not None
+    found: dict[str, Any] = {"cmd": stage.record.cmd}
+    if stage.record.deps:
+        found["deps"] = [dict(entry.raw) for entry in stage.record.deps.values()]
+    if stage.record.params:
+        found["params"] = {file: dict(values) for file, values in stage.record.params.items()}
+    if stage.record.outs:
+        found["outs"] = [dict(entry.raw) for entry in stage.record.outs.values()]
+    return found
+
+
+def _is_available(project: Project, found: Mapping[str, Any]) -> bool:
+    digests = [_digest(entry) for entry in found["outs"]]
+    return all(digest is not None and not project.cache.lacks(digest) for digest in digests)
+
+
+def _digest(entry: Mapping[str, Any]) -> Digest | None:
+    try:
+        return Digest.parse(str(entry["md5"]), legacy=entry.get("hash") != "md5")
+    except (KeyError, ValueError):
+        return None
+
+
+def _restore(run: _Run, stage: Stage, known: Mapping[str, Any]) -> Iterator[Event]:
+    project = run.project
+    entries = {entry["path"]: entry for entry in known["outs"]}
+    wanted = [
+        checkout.Wanted(out.path, _digest(entries[out.spelled]), bool(entries[out.spelled].get("isexec")))
+        for out in stage.outs
+    ]
+    with _moved_aside(run, stage, [out for out in stage.outs if not out.persist], only_unsaved=True):
+        planned = checkout.plan(project, wanted)
+        result = checkout.apply(project, planned, force=True)
+        for error in result.errors.values():
+            raise error
+    run.written += project.ignore([out.path for out in stage.outs if out.cache])
+    yield from _write_lock(run, stage, dict(known))
+
+
+# -- running ---------------------------------------------------------------------------------------------------
+
+
+def commands(stage: Stage) -> list[str]:
+    """One entry for each shell that is started: list items, or the lines of a text."""
+    if isinstance(stage.cmd, list):
+        return stage.cmd
+    return (stage.cmd or "").splitlines() or [""]
+
+
+def _run_stage(run: _Run, stage: Stage, why: tuple[Change, ...]) -> Iterator[Event]:
+    project = run.project
+    label = stage.label(project.cwd)
+    if not os.path.isdir(project.worktree.absolute(stage.wdir)):
+        raise StageFailed(f"wdir '{stage.wdir}' does not exist")
+    _refuse_held(project, stage)
+    before = project.store.inputs(stage)
+    names = [out for out in stage.outs if not out.persist]
+    for out in stage.outs:
+        if out.persist:
+            project.store.unprotect(out.path)
+    root, reads = project.worktree.absolute, [d.path for d in stage.deps]
+    writes = [out.path for out in stage.outs]
+    with (
+        project.path_locks.hold(
+            read=[root(path) for path in reads], write=[root(path) for path in writes], command=_command_line()
+        ),
+        _moved_aside(run, stage, names),
+    ):
+        yield Running(label, tuple(commands(stage)), why)
+        with _released(run.lock):
+            for number, command in enumerate(commands(stage)):
+                _run_command(project, stage, command, number)
+        after = project.store.inputs(stage)
+        measured = _save_outputs(run, stage)
+        moved = _changed_inputs(before, after)
+        if moved:
+            run.written += project.ignore([*run.ignore, *(out.path for out in stage.outs if out.cache)])
+            yield from _define(run, stage)
+            raise _InputChanged(
+                f"{', '.join(moved)} changed while the command ran; the outputs stay, but nothing was recorded",
+                f"git stage repro {label}",
+            )
+        yield from _record(run, stage, after, measured)
+
+
+class _InputChanged(StageFailed):
+    """The outputs were made, but nobody knows from what."""
+
+
+def _refuse_held(project: Project, stage: Stage) -> None:
+    for path, pid in project.scratch.held_elsewhere().items():
+        for out in stage.outs:
+            if path == out.path:
+                raise Busy(f"output '{path}': another run of it (process {pid}) has not ended")
+
+
+def _changed_inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    old = {dep["path"]: dep["md5"] for dep in before.get("deps", ())}
+    moved = [dep["path"] for dep in after.get("deps", ()) if old.get(dep["path"]) != dep["md5"]]
+    values = before.get("params", {})
+    return moved + [file for file, now in after.get("params", {}).items() if values.get(file) != now]
+
+
+@contextlib.contextmanager
+def _released(lock: RepoLock) -> Iterator[None]:
+    """While a command runs, other commands may use the project; the stage's own paths stay locked."""
+    lock.release()
+    try:
+        yield
+    finally:
+        lock.acquire()
+
+
+@contextlib.contextmanager
+def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsaved: bool = False) -> Iterator[None]:
+    """Outputs out of the way; back again if the body fails. `only_unsaved`: those whose content is in the cache stay."""
+    project = run.project
+    scratch = project.scratch
+    kept = os.path.join(project.kept_dir, stage.name or posixpath.basename(stage.file))
+    precious = []
+    try:
+        for out in outs:
+            if not _is_saved(project, stage, out):
+                precious.append(out.path)
+            elif only_unsaved:
+                continue
+            if out.path.startswith(("../", "/")):
+                _remove_outside(project, out)
+            else:
+                scratch.move_aside(out.path)
+        yield
+    except _InputChanged:
+        scratch.forget()
+        raise
+    except BaseException as error:
+        for out in outs:
+            _remove_special(project, out)
+        for path in scratch.restore(kept):
+            if isinstance(error, GitstageError) and error.hint is None:
+                error.hint = (
+                    f"what it wrote to {path} is kept in {os.path.relpath(os.path.join(kept, path), os.getcwd())}"
+                )
+        raise
+    for path in precious:
+        scratch.keep(path, kept)
+    scratch.forget()
+
+
+def _remove_special(project: Project, out: Output) -> None:
+    """A pipe or socket is nothing to keep, and in the way of everything."""
+    found = None if out.path.startswith(("../", "/")) else project.folder.lstat(out.path)
+    if found is not None and not (
+        stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode) or stat.S_ISLNK(found.st_mode)
+    ):
+        project.folder.unlink(out.path)
+
+
+def _is_saved(project: Project, stage: Stage, out: Output) -> bool:
+    """Can what lies at an output be had again: from the cache, or by running what the lock recorded?"""
+    measured = project.worktree.measure(out.path)
+    if measured is None:
+        return True
+    digest = measured.content.digest
+    return digest == stage.recorded(out) or not project.cache.lacks(digest)
+
+
+def _remove_outside(project: Project, out: Output) -> None:
+    """An uncached output outside the project cannot be moved aside; a file there is removed, as the stage declares."""
+    with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+        os.unlink(project.worktree.absolute(out.path))
+
+
+def _shell(environment: Mapping[str, str]) -> list[str]:
+    shell = environment.get("SHELL") or "/bin/sh"
+    flags = {"bash": ["--noprofile", "--norc"], "zsh": ["--no-rcs"], "fish": ["--no-config"]}
+    return [shell, *flags.get(os.path.basename(shell), []), "-c"]
+
+
+def _run_command(project: Project, stage: Stage, command: str, number: int) -> None:
+    """Run one shell with our own stdin, stdout and stderr. Raises StageFailed, or Interrupted after Ctrl-C."""
+    environment = clean_env(os.environ)
+    environment.setdefault("DVC_ROOT", project.root)
+    environment["DVC_STAGE"] = stage.label(project.cwd)
+    sys.stdout.flush()
+    project.scratch.folder  # noqa: B018  made now, so that the command can inherit its lock
+    stopped: list[int] = []
+
+    def stop(signum: int, _: object) -> None:
+        stopped.append(signum)
+        if signum != signal.SIGINT or len(stopped) > 1:  # Ctrl-C reaches the command by itself
+            process.send_signal(signal.SIGTERM if signum != signal.SIGINT else signal.SIGKILL)
+
+    with _handling(stop):
+        process = subprocess.Popen(
+            [*_shell(environment), command],
+            cwd=project.worktree.absolute(stage.wdir), env=environment, pass_fds=(project.scratch.handle,),
+        )  # fmt: skip
+        code = process.wait()
+    if stopped:
+        raise Interrupted("interrupted; the earlier outputs are back, nothing was recorded")
+    if code:
+        how = f"exit code {code}" if code > 0 else f"signal {-code}"
+        raise StageFailed(f"the command failed with {how}: {command}")
+
+
+@contextlib.contextmanager
+def _handling(stop: Callable[[int, object], None]) -> Iterator[None]:
+    """Signals that would end us go to `stop`, so that the command ends first and the old state returns."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    earlier = {}
+    try:
+        for name in names:
+            number = getattr(signal, name, None)
+            if number is not None:
+                earlier[number] = signal.signal(number, stop)
+    except ValueError:  # not in the main thread: whoever started us handles signals
+        pass
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _command_line() -> str:
+    return " ".join(["git-stage", *sys.argv[1:]])
+
+
+# -- recording -------------------------------------------------------------------------------------------------
+
+
+def _save_outputs(run: _Run, stage: Stage) -> list[tuple[Output, Measured]]:
+    project, options = run.project, run.options
+    for out in stage.outs:
+        if not project.worktree.exists(out.path):
+            raise StageFailed(f"output '{out.path}' does not exist after the command")
+    found = []
+    for out in stage.outs:
+        keep = out.kind != "out" and _is_shared(run, stage)
+        found.append((out, project.store.output(stage, out, commit=options.commit, keep=keep)))
+    return found
+
+
+def _is_shared(run: _Run, stage: Stage) -> bool:
+    """Will the result go to the run cache?"""
+    return (
+        run.options.commit
+        and _may_be_cached(run.project, stage)
+        and all(out.cache or out.kind != "out" for out in stage.outs)
+    )
+
+
+def _record(
+    run: _Run, stage: Stage, inputs: Mapping[str, Any], measured: list[tuple[Output, Measured]] | None
+) -> Iterator[Event]:
+    """Write down a stage whose outputs are in place: .gitignore, run cache, links, lock."""
+    project = run.project
+    outs = _save_outputs(run, stage) if measured is None else measured
+    label = stage.label(project.cwd)
+    for out, what in outs:
+        if what.content.size == 0:
+            yield Warned(label, f"'{out.path}' is empty.")
+    run.written += project.ignore([*run.ignore, *(out.path for out, _ in outs if out.cache)])
+    entry = lock_entry(inputs, [(out, what.content) for out, what in outs])
+    _keep_old_entries(stage, entry)
+    if run.options.commit:
+        if _is_shared(run, stage):
+            project.runs.save(entry)
+        for out, what in outs:
+            if out.cache and run.options.relink:
+                project.store.relink(out.path, what)
+    yield from _write_lock(run, stage, entry)
+
+
+def _keep_old_entries(stage: Stage, entry: Mapping[str, Any]) -> None:
+    """An entry of the old kind that still holds stays exactly as it is."""
+    if stage.record is None:
+        return
+    for name, recorded in (("deps", stage.record.deps), ("outs", stage.record.outs)):
+        for position, now in enumerate(entry.get(name, ())):
+            old = recorded.get(now["path"])
+            if old and old.digest and old.digest.legacy and "hash" not in now and old.raw.get("md5") == now["md5"]:
+                entry[name][position] = dict(old.raw)
+
+
+def _define(run: _Run, stage: Stage) -> Iterator[Event]:
+    for path, data in run.definition.items():
+        atomic_write(run.project.worktree.absolute(path), data)
+        run.written.append(path)
+        yield Defined(stage.label(run.project.cwd), path)
+
+
+def _write_lock(run: _Run, stage: Stage, entry: dict[str, Any]) -> Iterator[Event]:
+    """Replace the stage's entry in its lock, on top of what the file holds now; nothing is written if it is the same."""
+    project = run.project
+    assert stage.name is not None
+    yield from _define(run, stage)
+    path = stage.lock_file
+    old = project.worktree.read(path)
+    new = formats.update_lock(old, path, {stage.name: entry})
+    assert new is not None
+    agreed = {
+        out.path: digest
+        for out in stage.outs
+        if out.cache and (digest := _digest(next((e for e in entry.get("outs", ()) if e["path"] == out.spelled), {})))
+    }
+    if new != old:
+        atomic_write(project.worktree.absolute(path), new)
+        run.written.append(path)
+        yield LockWritten(stage.label(project.cwd), path, is_new=old is None)
+    project.remember_restored({**project.restored(), **agreed})
+
+
+def _record_data(run: _Run, stage: Stage) -> Iterator[Event]:
+    """Write down what the outputs of a `.dvc` file hold now."""
+    project = run.project
+    outs: list[tuple[Output, Content]] = []
+    for out in stage.outs:
+        measured = project.store.output(stage, out, commit=run.options.commit)
+        outs.append((out, measured.content))
+        if run.options.commit and run.options.relink and out.cache:
+            project.store.relink(out.path, measured)
+    run.written += project.ignore([out.path for out, _ in outs if out.cache])
+    yield from write_data_file(run.project, stage.file, outs, run.written)
+
+
+def write_data_file(
+    project: Project, path: str, outs: Sequence[tuple[Output, Content]], written: list[str]
+) -> Iterator[Event]:
+    """Create or update a `.dvc` file so that it records `outs`; annotations of an earlier version stay."""
+    old = project.worktree.read(path)
+    given = formats.parse_dvc(old, path) if old is not None else {}
+    earlier = {str(entry["path"]): entry for entry in given.get("outs") or ()}
+    entries = []
+    for out, content in outs:
+        now = data_entry(out.spelled, content)
+        annotations = {
+            key: value
+            for key, value in earlier.get(out.spelled, {}).items()
+            if key not in _CONTENT_KEYS and key not in now
+        }
+        entries.append({**now, **annotations})
+    new = formats.dump_dvc({**_normalised(given), "outs": entries}, old, path)
+    if new != old:
+        atomic_write(project.worktree.absolute(path), new)
+        written.append(path)
+        yield LockWritten(path, path, is_new=old is None)
+    agreed = {out.path: content.digest for out, content in outs if out.cache}
+    project.remember_restored({**project.restored(), **agreed})
+
+
+def _normalised(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The top of a `.dvc` file without what is derived or is the default."""
+    kept = {key: value for key, value in given.items() if key not in ("outs", "md5", "locked", "frozen", "wdir")}
+    if given.get("wdir", ".") != ".":
+        kept["wdir"] = given["wdir"]
+    if given.get("frozen", given.get("locked", False)):
+        kept["frozen"] = True
+    return kept
+
+
+_CONTENT_KEYS = frozenset(
+    {"md5", "hash", "size", "nfiles", "isexec", "path", "etag", "checksum", "version_id", "files", "cloud"}
+)
+
+
+def record_stage(
+    project: Project, stage: Stage, options: Options, lock: RepoLock, written: list[str]
+) -> Iterator[Event]:
+    """`commit`: accept what the work tree holds as the result of `stage`, without running it."""
+    run = _Run(project, options, lock, project.pipeline, written)
+    try:
+        if stage.is_data:
+            yield from _record_data(run, stage)
+        else:
+            yield from _record(run, stage, project.store.inputs(stage), None)
+    finally:
+        project.changed_files(run.written)

@@ -1,0 +1,177 @@
+"""The one comparison: does what a tree holds agree with what the lock recorded?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gitstage import params
+from gitstage.cache import Cache
+from gitstage.digest import Digest
+from gitstage.errors import PipelineError
+from gitstage.pipeline import Output, ParamsFile, Pipeline, Stage, join
+from gitstage.tree import Tree
+
+Role = Literal["cmd", "dep", "param", "out", "always"]
+State = Literal["changed", "modified", "deleted", "new", "removed", "not in cache", "always changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One reason why a stage is not up to date.
+
+    `path` is root-relative (empty for a command); `key`: the parameter. `recorded` and `found` are digests, parameter
+    values or commands; None where there is none. "removed": recorded as an input, but no longer declared.
+    """
+
+    role: Role
+    state: State
+    path: str = ""
+    key: str | None = None
+    recorded: Any = None
+    found: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageStatus:
+    """What differs for one stage; no changes: it is up to date."""
+
+    stage: Stage
+    changes: tuple[Change, ...]
+
+    @property
+    def never_ran(self) -> bool:
+        return self.stage.name is not None and self.stage.record is None
+
+    def has(self, *roles: Role) -> bool:
+        return any(change.role in roles for change in self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a tree and the cache hold for a stage: digests by root-relative path, once per kind of digest.
+
+    `params`: file -> its values, None if the file is absent. `lost`: output path -> is an object of it missing?
+    """
+
+    plain: Mapping[str, Digest]
+    legacy: Mapping[str, Digest]
+    params: Mapping[str, Mapping[str, Any] | None]
+    lost: Mapping[str, bool]
+
+
+def status(
+    pipeline: Pipeline, tree: Tree, cache: Cache, stages: Sequence[Stage] | None = None, *, data: bool = True
+) -> list[StageStatus]:
+    """Compare `stages` (default: all) with `tree`. `data`: also ask `cache` for the recorded outputs."""
+    chosen = pipeline.stages if stages is None else stages
+    found = look(tree, cache, chosen, data=data)
+    return [StageStatus(stage, tuple(compare(stage, found))) for stage in chosen]
+
+
+def look(tree: Tree, cache: Cache, stages: Iterable[Stage], *, data: bool = True) -> Found:
+    """Ask `tree` for all that `stages` name, each path once."""
+    plain: dict[str, None] = {}
+    legacy: dict[str, None] = {}
+    values: dict[str, Mapping[str, Any] | None] = {}
+    lost: dict[str, bool] = {}
+    for stage in stages:
+        for path, recorded in _paths(stage):
+            (legacy if recorded is not None and recorded.legacy else plain)[path] = None
+        for file in () if stage.frozen else stage.params:
+            if file.path not in values:
+                text = tree.read(file.path)
+                values[file.path] = None if text is None else params.read_values(text, file.path)
+        for out in stage.outs:
+            entry = stage.record.outs.get(out.spelled) if stage.record else None
+            if data and out.cache and entry is not None and "md5" in entry.raw:
+                lost[out.path] = entry.digest is None or bool(cache.lacks(entry.digest))
+    return Found(tree.digests(plain), tree.digests(legacy, legacy=True) if legacy else {}, values, lost)
+
+
+def _paths(stage: Stage) -> Iterable[tuple[str, Digest | None]]:
+    if not stage.frozen:
+        for dep in stage.deps:
+            if "://" in dep.path:
+                raise PipelineError(
+                    f"{stage.file}: stage {stage.label()!r}: {dep.path}: remote inputs are not supported"
+                )
+            entry = stage.record.deps.get(dep.spelled) if stage.record else None
+            yield dep.path, entry.digest if entry else None
+    for out in stage.outs:
+        yield out.path, stage.recorded(out)
+
+
+def compare(stage: Stage, found: Found) -> Iterable[Change]:
+    """Every difference between a stage's record and what was found, in the order in which they make it run."""
+    record = stage.record
+    if record is not None and stage.name is not None and record.cmd != stage.cmd:
+        yield Change("cmd", "changed", recorded=record.cmd, found=stage.cmd)
+    if stage.is_callback or (stage.always_changed and not stage.frozen):
+        yield Change("always", "always changed")
+    if not stage.frozen:
+        yield from _inputs(stage, found)
+    for out in stage.outs:
+        yield from _output(stage, out, found)
+
+
+def _inputs(stage: Stage, found: Found) -> Iterable[Change]:
+    record = stage.record
+    for dep in stage.deps:
+        entry = record.deps.get(dep.spelled) if record else None
+        recorded = entry.digest if entry else None
+        digest = (found.legacy if recorded is not None and recorded.legacy else found.plain).get(dep.path)
+        if digest is None:
+            yield Change("dep", "deleted", dep.path, recorded=recorded)
+        elif digest != recorded:
+            yield Change("dep", "modified", dep.path, recorded=recorded, found=digest)
+    for file in stage.params:
+        yield from _param_changes(file, record.params.get(file.spelled) if record else None, found.params[file.path])
+    if record is not None and stage.name is not None:
+        declared = {dep.spelled for dep in stage.deps}
+        for spelled in record.deps:
+            if spelled not in declared:
+                yield Change("dep", "removed", join(stage.wdir, spelled), recorded=record.deps[spelled].digest)
+        files = {file.spelled for file in stage.params}
+        for spelled in record.params:
+            if spelled not in files:
+                yield Change("param", "removed", join(stage.wdir, spelled), recorded=record.params[spelled])
+
+
+def _param_changes(
+    file: ParamsFile, recorded: Mapping[str, Any] | None, values: Mapping[str, Any] | None
+) -> Iterable[Change]:
+    if values is None:
+        yield Change("param", "deleted", file.path, recorded=recorded)
+        return
+    if recorded is None:
+        yield Change("param", "new", file.path, found=params.select(values, file.keys))
+        return
+    now = params.select(values, file.keys)
+    for key in file.keys or dict.fromkeys([*recorded, *now]):
+        if key not in now:
+            yield Change("param", "deleted", file.path, key, recorded.get(key))
+        elif key not in recorded:
+            yield Change("param", "new", file.path, key, None, now[key])
+        elif not params.same(recorded[key], now[key]):
+            yield Change("param", "modified", file.path, key, recorded[key], now[key])
+    for key in recorded if file.keys else ():
+        if key not in file.keys:
+            yield Change("param", "removed", file.path, key, recorded[key])
+
+
+def _output(stage: Stage, out: Output, found: Found) -> Iterable[Change]:
+    recorded = stage.recorded(out)
+    digest = (found.legacy if recorded is not None and recorded.legacy else found.plain).get(out.path)
+    if found.lost.get(out.path):
+        yield Change("out", "not in cache", out.path, recorded=recorded, found=digest)
+    elif digest is None:
+        yield Change("out", "deleted", out.path, recorded=recorded)
+    elif digest != recorded:
+        yield Change("out", "modified", out.path, recorded=recorded, found=digest)
+
+
+def changed(statuses: Collection[StageStatus]) -> list[StageStatus]:
+    """Those that are not up to date."""
+    return [one for one in statuses if one.changes]

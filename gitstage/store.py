@@ -1,0 +1,172 @@
+"""From the work tree into the cache: hash, keep, link back, and the entries that go into dvc.lock and *.dvc."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gitstage import params
+from gitstage.cache import Cache
+from gitstage.digest import Content, Digest
+from gitstage.errors import GitstageError, PipelineError, StageFailed
+from gitstage.fs import FILE_MODE, Root
+from gitstage.pipeline import Dependency, Entry, Output, Stage
+from gitstage.tree import Measured, WorkTree, measured_folder
+
+
+def entry(path: str, content: Content) -> dict[str, Any]:
+    """A lock entry for `path`, keys in the order in which DVC writes them."""
+    found: dict[str, Any] = {"path": path}
+    if not content.digest.legacy:
+        found["hash"] = "md5"
+    found["md5"] = str(content.digest)
+    if content.size is not None:
+        found["size"] = content.size
+    if content.nfiles is not None:
+        found["nfiles"] = content.nfiles
+    if content.isexec:
+        found["isexec"] = True
+    return found
+
+
+def data_entry(path: str, content: Content) -> dict[str, Any]:
+    """The entry of a `.dvc` file, whose keys come in another order."""
+    found = entry(path, content)
+    hash_ = {"hash": found.pop("hash")} if "hash" in found else {}
+    del found["path"]
+    return {**found, **hash_, "path": path}
+
+
+class Store:
+    """Saves outputs of `worktree` in `cache`. `legacy`: new entries are written as DVC 1 and 2 did."""
+
+    def __init__(self, worktree: WorkTree, cache: Cache, root: Root, *, legacy: bool) -> None:
+        self.worktree, self.cache, self.root, self.legacy = worktree, cache, root, legacy
+
+    def input(self, dep: Dependency, recorded: Entry | None) -> dict[str, Any]:
+        """The entry for an input as it is now. Raises GitstageError if it is missing."""
+        measured = self._measure(dep.path, recorded)
+        if measured is None:
+            raise GitstageError(f"dependency '{dep.path}' does not exist")
+        return entry(dep.spelled, measured.content)
+
+    def params(self, stage: Stage) -> dict[str, dict[str, Any]]:
+        """The parameter values to record: file -> key -> value, the default file first, keys sorted.
+
+        Raises GitstageError if a file or key is missing.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for file in sorted(stage.params, key=lambda p: (p.spelled != params.DEFAULT_FILE, p.spelled)):
+            data = self.worktree.read(file.path)
+            if data is None:
+                raise GitstageError(f"parameter file '{file.path}' does not exist")
+            values = params.select(params.read_values(data, file.path), file.keys)
+            missing = [key for key in file.keys if key not in values]
+            if missing:
+                raise GitstageError(f"{file.path}: parameters {', '.join(map(repr, missing))} are missing")
+            found[file.spelled] = {key: params.jsonable(values[key], file.path, key) for key in sorted(values)}
+        return found
+
+    def inputs(self, stage: Stage) -> dict[str, Any]:
+        """cmd, deps and params of a lock entry, as they are now."""
+        record = stage.record
+        found: dict[str, Any] = {"cmd": stage.cmd}
+        deps = [self.input(dep, record.deps.get(dep.spelled) if record else None) for dep in stage.deps]
+        if deps:
+            found["deps"] = sorted(deps, key=lambda d: str(d["path"]))
+        values = self.params(stage)
+        if values:
+            found["params"] = values
+        return found
+
+    def _measure(self, path: str, recorded: Entry | None) -> Measured | None:
+        """What is there; by the legacy hash as long as that agrees with a legacy record, so that the entry stays."""
+        if recorded is not None and recorded.digest is not None and recorded.digest.legacy:
+            old = self.worktree.measure(path, legacy=True)
+            if old is None or self.legacy or old.content.digest == recorded.digest:
+                return old
+        return self.worktree.measure(path, legacy=self.legacy)
+
+    def output(self, stage: Stage, out: Output, *, commit: bool, keep: bool = False) -> Measured:
+        """Measure an output and, with `commit`, keep its content in the cache (`keep`: even if it is not `cache`).
+
+        Raises StageFailed if it is not there.
+        """
+        recorded = stage.record.outs.get(out.spelled) if stage.record else None
+        if not (commit and (out.cache or keep)):
+            measured = self._measure(out.path, recorded)
+        else:
+            measured = self._keep(out.path, recorded)
+        if measured is None:
+            raise StageFailed(f"output '{out.path}' does not exist")
+        return measured
+
+    def _keep(self, path: str, recorded: Entry | None) -> Measured | None:
+        legacy = self.legacy
+        if recorded is not None and recorded.digest is not None and recorded.digest.legacy and not legacy:
+            old = self.worktree.measure(path, legacy=True)
+            legacy = old is not None and old.content.digest == recorded.digest
+        return self.keep(path, legacy=legacy)
+
+    def keep(self, path: str, *, legacy: bool) -> Measured | None:
+        """Put a file, or a directory's files and manifest, into the cache; None if nothing is at `path`."""
+        absolute = self.worktree.absolute(path)
+        try:
+            found = os.stat(absolute)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if stat.S_ISREG(found.st_mode):
+            digest = self.cache.add_file(absolute, found, legacy=legacy)
+            return Measured(Content(digest, found.st_size, None, bool(found.st_mode & stat.S_IXUSR)))
+        if not stat.S_ISDIR(found.st_mode):
+            raise PipelineError(f"{path}: is not a file or directory")
+        self.worktree.memo.load_below(absolute, legacy=legacy)
+        files = {
+            name: (self.cache.add_file(f"{absolute}/{name}", one, legacy=legacy), one.st_size)
+            for name, one in list(self.worktree.walk(path))
+        }
+        measured = measured_folder(files, legacy=legacy)
+        self.cache.add_manifest(measured.listing, legacy=legacy)
+        return measured
+
+    def relink(self, path: str, measured: Measured) -> None:
+        """Make the files at `path` links of the configured kind, as after every run, add and commit."""
+        if measured.files is None:
+            self._relink_file(path, measured.content.digest, single=True, isexec=measured.content.isexec)
+        else:
+            for name, (digest, _) in measured.files.items():
+                self._relink_file(f"{path}/{name}", digest, single=False, isexec=False)
+
+    def _relink_file(self, path: str, digest: Digest, *, single: bool, isexec: bool) -> None:
+        absolute = self.root.absolute(path)
+        if not self.cache.is_linked(absolute, digest):
+            self.cache.restore(digest, self.root, path, isexec=isexec)
+        elif single and self.cache.link_type in ("copy", "reflink"):
+            mode = FILE_MODE | (stat.S_IXUSR if isexec else 0)
+            found = os.lstat(absolute)
+            if stat.S_IMODE(found.st_mode) != mode:
+                os.chmod(absolute, mode)
+
+    def unprotect(self, path: str) -> None:
+        """Replace links into the cache by copies, so that writing to them cannot reach an object."""
+        measured = self.worktree.measure(path)
+        if measured is None:
+            return
+        files = {path: measured.content.digest} if measured.files is None else {
+            f"{path}/{name}": digest for name, digest in measured.listing.items()
+        }  # fmt: skip
+        for name, digest in files.items():
+            found = os.lstat(self.root.absolute(name))
+            if (stat.S_ISLNK(found.st_mode) or found.st_nlink > 1) and self.cache.has(digest):
+                self.cache.restore(digest, self.root, name, kind="copy")
+
+
+def lock_entry(inputs: Mapping[str, Any], outs: Iterable[tuple[Output, Content]]) -> dict[str, Any]:
+    """A stage's whole lock entry: what went in (see Store.inputs) and what came out."""
+    found = dict(inputs)
+    entries = sorted((entry(out.spelled, content) for out, content in outs), key=lambda e: str(e["path"]))
+    if entries:
+        found["outs"] = entries
+    return found
