@@ -136,7 +136,7 @@ class Cache:
 
     def _copy_and_hash(self, source: str, target: str, *, legacy: bool) -> str:
         kind = self._types[0] if self._types else "copy"
-        if kind == "hardlink" and not os.path.islink(source):
+        if kind == "hardlink" and not os.path.islink(source) and os.path.getsize(source):
             with contextlib.suppress(OSError):
                 os.link(source, target)
                 with open(target, "rb") as stream:

@@ -97,7 +97,7 @@ def wanted_by(targets: Iterable[Target]) -> list[Wanted]:
     found: dict[tuple[str, str | None], Wanted] = {}
     for target in targets:
         for out in target.stage.outs:
-            if not out.cache or (target.path is not None and not is_inside(target.path, out.path)):
+            if not out.cache or target.out not in (None, out.path):
                 continue
             entry = target.stage.record.outs.get(out.spelled) if target.stage.record else None
             isexec = bool(entry and entry.raw.get("isexec"))

@@ -143,10 +143,11 @@ def is_inside(path: str, folder: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A stage that the user named, and the path inside one of its outputs if that is what was named."""
+    """A stage that the user named; `out`: the one output of it that was named; `path`: a path inside that output."""
 
     stage: Stage
     path: str | None = None
+    out: str | None = None
 
 
 class Pipeline:
@@ -380,7 +381,7 @@ class Pipeline:
             path = join(self.cwd, target)
             owned = self.owner(path)
             if owned:
-                return [Target(owned[0], None if owned[1].path == path else path)]
+                return [Target(owned[0], None if owned[1].path == path else path, owned[1].path)]
         what = "an output or a stage" if paths else "a stage"
         hint = f"git checkout -- {target}" if paths and os.path.exists(target) else "git stage list --all"
         raise PipelineError(f"{target!r} is not {what} of this project", hint)

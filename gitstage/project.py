@@ -15,7 +15,7 @@ from gitstage import fs
 from gitstage.cache import Cache
 from gitstage.config import Config
 from gitstage.digest import Digest
-from gitstage.errors import GitstageError, NoProject, SystemFailure
+from gitstage.errors import GitstageError, NoProject, PipelineError, SystemFailure
 from gitstage.fs import Root, Scratch
 from gitstage.git import Repo
 from gitstage.locks import PathLocks, RepoLock
@@ -194,6 +194,10 @@ class Project:
             bool_style=self.config.bool_style, list_style=self.config.list_style,
         )  # fmt: skip
         self.__dict__["pipeline"] = pipeline
+        for stage in pipeline.stages:
+            for out in stage.outs:
+                if not out.path.startswith(("../", "/")) and self.worktree.ignore.ignores(out.path, False):
+                    raise PipelineError(f"{stage.file}: output '{out.path}' is ignored by .dvcignore")
         return pipeline
 
     @cached_property

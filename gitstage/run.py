@@ -14,7 +14,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gitstage import checkout, formats
@@ -34,7 +34,7 @@ from gitstage.tree import Measured
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run; names are those of the command line."""
+    """How to run; names are those of the command line. `run_cache`: look results up; `share`: file them there."""
 
     force: bool = False
     single: bool = False
@@ -47,6 +47,7 @@ class Options:
     commit: bool = True
     relink: bool = True
     run_cache: bool = True
+    share: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,16 @@ class Skipped(Event):
 
 @dataclass(frozen=True, slots=True)
 class Running(Event):
-    """The commands are about to run; `why`: what made the stage run (empty: it was forced)."""
+    """The stage is about to run; `why`: what made it run (empty: it was forced)."""
 
-    commands: tuple[str, ...]
     why: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Executing(Event):
+    """One command of the stage is about to start (or would, in a dry run)."""
+
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +224,6 @@ def check(project: Project, pipeline: Pipeline, stages: Sequence[Stage]) -> None
                     project.folder.lstat(out.path)
                 except PipelineError as error:
                     raise PipelineError(f"{stage.file}: stage '{label}': output {error}") from None
-            if project.worktree.ignore.ignores(out.path, False):
-                raise PipelineError(f"{stage.file}: stage '{label}': output '{out.path}' is ignored by .dvcignore")
             if out.cache and not stage.is_data:
                 kept.append(out.path)
         project.refuse_read_only(stage.file if stage.is_data else stage.lock_file)
@@ -238,11 +243,9 @@ def _bring_up_to_date(run: _Run, stage: Stage, *, force: bool) -> Generator[Even
     if stage.is_data:
         if stage.is_import and not stage.frozen:
             raise GitstageError(f"{stage.file}: imports cannot be updated yet", "dvc update " + stage.file)
-        if options.dry:
-            yield Verifying(label, "data sources in")
-            return True
-        yield Verifying(label, "data sources in")
-        yield from _record_data(run, stage)
+        yield Verifying(label, "outputs in frozen" if stage.frozen else "data sources in")
+        if not options.dry:
+            yield from _record_data(run, stage)
         return True
     if stage.frozen:
         yield Warned(label, f"stage '{label}' is frozen: its dependencies are not considered")
@@ -257,7 +260,9 @@ def _bring_up_to_date(run: _Run, stage: Stage, *, force: bool) -> Generator[Even
             yield from _restore(run, stage, known)
             return True
     if options.dry:
-        yield Running(label, tuple(commands(stage)), tuple(changes))
+        yield Running(label, tuple(changes))
+        for command in commands(stage):
+            yield Executing(label, command)
         return True
     yield from _run_stage(run, stage, tuple(changes))
     return True
@@ -353,6 +358,8 @@ def _restore(run: _Run, stage: Stage, known: Mapping[str, Any]) -> Iterator[Even
         for error in result.errors.values():
             raise error
     run.written += project.ignore([out.path for out in stage.outs if out.cache])
+    if _is_shared(run, stage):
+        project.runs.save(known)
     yield from _write_lock(run, stage, dict(known))
 
 
@@ -385,10 +392,11 @@ def _run_stage(run: _Run, stage: Stage, why: tuple[Change, ...]) -> Iterator[Eve
         ),
         _moved_aside(run, stage, names),
     ):
-        yield Running(label, tuple(commands(stage)), why)
+        yield Running(label, why)
         with _released(run.lock):
-            for number, command in enumerate(commands(stage)):
-                _run_command(project, stage, command, number)
+            for command in commands(stage):
+                yield Executing(label, command)
+                _run_command(project, stage, command)
         after = project.store.inputs(stage)
         measured = _save_outputs(run, stage)
         moved = _changed_inputs(before, after)
@@ -495,7 +503,7 @@ def _shell(environment: Mapping[str, str]) -> list[str]:
     return [shell, *flags.get(os.path.basename(shell), []), "-c"]
 
 
-def _run_command(project: Project, stage: Stage, command: str, number: int) -> None:
+def _run_command(project: Project, stage: Stage, command: str) -> None:
     """Run one shell with our own stdin, stdout and stderr. Raises StageFailed, or Interrupted after Ctrl-C."""
     environment = clean_env(os.environ)
     environment.setdefault("DVC_ROOT", project.root)
@@ -564,6 +572,7 @@ def _is_shared(run: _Run, stage: Stage) -> bool:
     """Will the result go to the run cache?"""
     return (
         run.options.commit
+        and run.options.share
         and _may_be_cached(run.project, stage)
         and all(out.cache or out.kind != "out" for out in stage.outs)
     )
@@ -684,9 +693,13 @@ _CONTENT_KEYS = frozenset(
 
 
 def record_stage(
-    project: Project, stage: Stage, options: Options, lock: RepoLock, written: list[str]
+    project: Project, stage: Stage, options: Options, lock: RepoLock, written: list[str], *, changed: bool
 ) -> Iterator[Event]:
-    """`commit`: accept what the work tree holds as the result of `stage`, without running it."""
+    """`commit`: accept what the work tree holds as the result of `stage`, without running it.
+
+    `changed`: it is not what was recorded, so it is a result of its own for the run cache.
+    """
+    options = replace(options, share=changed)
     run = _Run(project, options, lock, project.pipeline, written)
     try:
         if stage.is_data:

@@ -129,14 +129,13 @@ def _inputs(stage: Stage, found: Found) -> Iterable[Change]:
     for file in stage.params:
         yield from _param_changes(file, record.params.get(file.spelled) if record else None, found.params[file.path])
     if record is not None and stage.name is not None:
-        declared = {dep.spelled for dep in stage.deps}
-        for spelled in record.deps:
-            if spelled not in declared:
-                yield Change("dep", "removed", join(stage.wdir, spelled), recorded=record.deps[spelled].digest)
-        files = {file.spelled for file in stage.params}
-        for spelled in record.params:
-            if spelled not in files:
-                yield Change("param", "removed", join(stage.wdir, spelled), recorded=record.params[spelled])
+        declared = {dep.path for dep in stage.deps} | {file.path for file in stage.params}
+        for spelled, entry in record.deps.items():
+            if (path := join(stage.wdir, spelled)) not in declared:
+                yield Change("dep", "removed", path, recorded=entry.digest)
+        for spelled, values in record.params.items():
+            if (path := join(stage.wdir, spelled)) not in declared:
+                yield Change("param", "removed", path, recorded=values)
 
 
 def _param_changes(

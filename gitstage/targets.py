@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gitstage.pipeline import Pipeline, Target, join
+from gitstage.status import StageStatus
 
 
 def select(
@@ -23,4 +25,14 @@ def select(
     if with_deps:
         named = {target.stage for target in found}
         found += [Target(stage) for stage in pipeline.order(named) if stage not in named]
+    return found
+
+
+def narrow(statuses: Sequence[StageStatus], targets: Sequence[Target]) -> list[StageStatus]:
+    """Where only outputs of a stage were named, leave out its other outputs."""
+    found = []
+    for one in statuses:
+        outs = {target.out for target in targets if target.stage is one.stage}
+        kept = one.changes if None in outs else tuple(c for c in one.changes if c.role != "out" or c.path in outs)
+        found.append(replace(one, changes=kept))
     return found

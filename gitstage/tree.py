@@ -54,7 +54,7 @@ class Measured:
 class WorkTree:
     """What is on disk below `root` (an absolute path).
 
-    `find` lists the `dvc.yaml` and `*.dvc` files that Git does not ignore, relative to `root`; without it (no Git)
+    `find` lists the `dvc.yaml`, `dvc.lock` and `*.dvc` files that Git does not ignore, relative to `root`; without it (no Git)
     the folders are walked.
     """
 
@@ -82,7 +82,17 @@ class WorkTree:
         return os.path.isdir(self.absolute(path))
 
     def pipeline_files(self) -> list[str]:
-        names = self._find() if self._find is not None else self._walk_for_pipeline_files()
+        if self._find is None:
+            names = self._walk_for_pipeline_files()
+        else:
+            listed = set(self._find())
+            names = [name for name in listed if not name.endswith("dvc.lock")]
+            for name in names:
+                lock = name[: -len("yaml")] + "lock"
+                if name.endswith("dvc.yaml") and lock not in listed and self.exists(lock):
+                    raise PipelineError(
+                        f"{lock}: is ignored by Git, so nobody would get it", f"git check-ignore -v {lock}"
+                    )
         known: dict[str, bool] = {"": False}
         return sorted(name for name in names if not self._is_foreign(name, known))
 

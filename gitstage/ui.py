@@ -65,8 +65,8 @@ class Ui:
             if self.verbose and event.why:
                 self.note(f"stage '{event.label}' runs because " + "; ".join(reason(c, cwd) for c in event.why))
             self.say(f"Running stage '{event.label}':")
-            for command in event.commands:
-                self.say(f"> {command}")
+        elif isinstance(event, run.Executing):
+            self.say(f"> {event.command}")
         elif isinstance(event, run.Restored):
             self.say(f"Stage '{event.label}' is cached - skipping run, checking out outputs")
         elif isinstance(event, run.Verifying):

@@ -45,6 +45,7 @@ def command(
         written: list[str] = []
         options = run.Options(relink=not no_relink)
         run.check(project, pipeline, stages)
-        for stage in stages:
-            ui.events(run.record_stage(project, stage, options, lock, written), project.cwd)
+        for one in found:
+            events = run.record_stage(project, one.stage, options, lock, written, changed=bool(one.changes))
+            ui.events(events, project.cwd)
         ui.to_commit(project, written)

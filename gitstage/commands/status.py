@@ -13,9 +13,9 @@ from gitstage.cli import volume
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--no-updates", is_flag=True, hidden=True)
 @volume
-@click.argument("targets", nargs=-1)
+@click.argument("words", nargs=-1, metavar="[TARGETS]...")
 def command(
-    targets: tuple[str, ...],
+    words: tuple[str, ...],
     with_deps: bool,
     recursive: bool,
     as_json: bool,
@@ -27,19 +27,18 @@ def command(
 
     Exits with 0 also if something differs; with -q, 1 tells that something does.
     """
-    from gitstage import status, ui
+    from gitstage import status, targets, ui
     from gitstage.project import opened
-    from gitstage.targets import select
 
     out = ui.Ui(quiet=quiet, verbose=bool(verbose))
     with opened(write=True, optional=True) as (project, _):
         for path in project.recovered:
             out.note(f"{path}: brought back; the command that was to replace it was killed")
         pipeline = project.pipeline
-        chosen = select(pipeline, targets, with_deps=with_deps, recursive=recursive)
+        chosen = targets.select(pipeline, words, with_deps=with_deps, recursive=recursive)
         stages = pipeline.stages if chosen is None else list(dict.fromkeys(target.stage for target in chosen))
         found = status.status(pipeline, project.worktree, project.cache, stages)
-        changed = status.changed(found)
+        changed = status.changed(found if chosen is None else targets.narrow(found, chosen))
         for stage in stages:
             if stage.frozen and not stage.is_data:
                 out.note(f"stage '{stage.label(project.cwd)}' is frozen: its dependencies are not shown")

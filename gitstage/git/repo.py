@@ -164,16 +164,15 @@ class Repo:
         return self.git("rev-parse", "--verify", "-q", "HEAD^{commit}", check=False).decode().strip() or None
 
     def pipeline_files(self, under: str) -> list[str]:
-        """`dvc.yaml` and `*.dvc` files on disk below folder `under` ("" = everywhere) that Git does not ignore."""
+        """`dvc.yaml`, `dvc.lock` and `*.dvc` files on disk below folder `under` ("" = everywhere) that Git does not ignore."""
         folder = "".join("\\" + c if c in "\\*?[" else c for c in under.strip("/"))
         folder = f":(top){folder}/" if folder else ":(top)"
-        listed = self.git(
-            "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", f"{folder}*.dvc", f"{folder}*dvc.yaml"
-        )
+        specs = [folder + spec for spec in ("*.dvc", "*dvc.yaml", "*dvc.lock")]
+        listed = self.git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *specs)
         found = []
         for path in sorted(set(split_names(listed))):
             *folders, name = path.split("/")
-            is_one = name == "dvc.yaml" or (name.endswith(".dvc") and name != ".dvc")
+            is_one = name in ("dvc.yaml", "dvc.lock") or (name.endswith(".dvc") and name != ".dvc")
             if is_one and ".dvc" not in folders and os.path.isfile(self._absolute(path)):
                 found.append(path)
         return found
