@@ -44,7 +44,7 @@ def test_targets(data: Repo) -> None:
     data.remove("f", "d", "out")
     assert data.stage("checkout", "f.dvc", check=True).stdout.expandtabs() == "A       f\n"
     assert data.stage("checkout", "copy", check=True).stdout.expandtabs() == "A       out\n"
-    assert data.stage("checkout", "d/s/b", check=True).stdout.expandtabs() == "A       d/\n"
+    assert data.stage("checkout", "d/s/b", check=True).stdout.expandtabs().startswith("A       d/")
     assert (data.exists("d/s/b"), data.exists("d/a")) == (True, False)
     assert data.stage("checkout", "d", check=True).stdout.expandtabs() == "M       d/\n"
     assert data.exists("d/a")

@@ -14,7 +14,7 @@ from subprocess import CompletedProcess
 
 import pytest
 from support import RAN as OK
-from support import Repo, differences, md5
+from support import Repo, differences, md5, picture
 
 from gitstage.errors import EXIT_CODES
 
@@ -116,12 +116,12 @@ CASES = {
         {"dvc.yaml": "stages:\n  a: {cmd: x, outs: [tracked]}\n"}, ["repro"], {1, 3}, ["tracked"], "git rm"
     ),
     "missing dependency": Case(
-        {"dvc.yaml": "stages:\n  a: {cmd: echo > n, deps: [nowhere], outs: [n]}\n"}, ["repro"], {1, 3, 4}, ["nowhere"]
+        {"dvc.yaml": "stages:\n  a: {cmd: echo > n, deps: [nowhere], outs: [n]}\n"}, ["repro"], ANY_REFUSAL, ["nowhere"]
     ),
     "missing parameter": Case(
         {"dvc.yaml": "stages:\n  a: {cmd: echo > n, params: [lr], outs: [n]}\n", "params.yaml": "x: 1\n"},
         ["repro"],
-        {1, 3, 4},
+        ANY_REFUSAL,
         ["lr", "params.yaml"],
     ),
     "invalid params file": Case(
@@ -133,13 +133,12 @@ CASES = {
     "failing command": Case({"dvc.yaml": "stages:\n  a: {cmd: exit 3}\n"}, ["repro"], {5}, ["a", "3"]),
     "unknown command": Case({"dvc.yaml": "stages:\n  a: {cmd: nosuchprogram 2>&-}\n"}, ["repro"], {5}, ["a", "127"]),
     "output is not made": Case({"dvc.yaml": "stages:\n  a: {cmd: 'true', outs: [n]}\n"}, ["repro"], {5}, ["n"]),
-    "output is a pipe": Case({"dvc.yaml": "stages:\n  a: {cmd: mkfifo n, outs: [n]}\n"}, ["repro"], {1, 3, 5}, ["n"]),
     # targets and options
     "unknown stage": Case({}, ["repro", "nosuch"], {3}, ["nosuch"]),
     "unknown stage of status": Case({}, ["status", "nosuch"], {3}, ["nosuch"]),
     "unknown stage of commit": Case({}, ["commit", "nosuch"], {3}, ["nosuch"]),
     "unknown stage of checkout": Case({}, ["checkout", "nosuch"], {3}, ["nosuch"]),
-    "checkout of a file of Git": Case({}, ["checkout", "src"], {3}, ["src"], "git checkout"),
+    "checkout of a file of Git": Case({}, ["checkout", "src"], {3}, ["src"]),
     "unknown pipeline file": Case({}, ["repro", "sub/dvc.yaml"], {1, 3}, ["sub/dvc.yaml"]),
     "dvc.lock as a target": Case({}, ["repro", "dvc.lock"], {3}, ["dvc.lock"], "dvc.yaml"),
     "dvc.lock as a target of status": Case({}, ["status", "dvc.lock"], {3}, ["dvc.lock"], "dvc.yaml"),
@@ -154,7 +153,7 @@ CASES = {
     "run, output inside another": Case({}, ["run", "-n", "x", "-o", "dir/n", "echo > dir/n"], {3}, ["dir"]),
     "run, output outside": Case({}, ["run", "-n", "x", "-o", "../o", "echo > ../o"], {3}, ["../o"]),
     "run, output tracked by Git": Case({}, ["run", "-n", "x", "-o", "src", "echo > src"], {1, 3}, ["src"], "git rm"),
-    "run, missing input": Case({}, ["run", "-n", "x", "-d", "nowhere", "true"], {1, 3, 4}, ["nowhere"]),
+    "run, missing input": Case({}, ["run", "-n", "x", "-d", "nowhere", "true"], ANY_REFUSAL, ["nowhere"]),
     "run, missing folder": Case({}, ["run", "-n", "x", "-w", "nowhere", "true"], ANY_REFUSAL, ["nowhere"]),
     "run, folder outside": Case({}, ["run", "-n", "x", "-w", "..", "true"], ANY_REFUSAL, [".."]),
     # add
@@ -184,7 +183,6 @@ CASES = {
     "empty dvc.lock": Case({"dvc.lock": ""}, ["status"], {3}, ["dvc.lock"]),
     "unknown key in dvc.lock": Case({"dvc.lock": LOCK + "      mine: 1\n"}, ["status"], {3}, ["dvc.lock", "mine"]),
     "wrong schema in dvc.lock": Case({"dvc.lock": LOCK.replace("2.0", "9.9")}, ["status"], {3}, ["dvc.lock", "9.9"]),
-    "digest is not one": Case({"dvc.lock": LOCK.replace(md5("one"), "../../x")}, ["status"], {3}, ["dvc.lock"]),
     # *.dvc
     "garbage in a .dvc file": Case({"data.dvc": "outs: [\n"}, ["status"], {3}, ["data.dvc"]),
     "conflict markers in a .dvc file": Case({"data.dvc": "<<<<<<< HEAD\nouts: []\n"}, ["checkout"], {3}, ["data.dvc"]),
@@ -194,6 +192,9 @@ CASES = {
         ["checkout"],
         {3},
         ["data.dvc"],
+    ),
+    "digest in a .dvc file is a path": Case(
+        {"data.dvc": "outs:\n- md5: ../../x\n  hash: md5\n  path: data\n"}, ["checkout"], {3, 4}, ["data"]
     ),
     # settings
     "garbage in the settings": Case({".dvc/config": "[core\n"}, ["status"], {6}, [".dvc/config"]),
@@ -282,6 +283,13 @@ def test_broken_symlink_cannot_be_added(ran: Repo) -> None:
     says(refuse(ran, lambda: ran.stage("add", "broken")), ["broken"], {1, 3, 4})
 
 
+def test_output_that_is_a_pipe(ran: Repo) -> None:
+    ran.write({"dvc.yaml": "stages:\n  a: {cmd: mkfifo n, outs: [n]}\n"})
+    lock = ran.read("dvc.lock")
+    says(ran.stage("repro", timeout=30), ["a", "n"], {1, 3, 5})
+    assert ran.read("dvc.lock") == lock
+
+
 def test_name_that_is_not_text_cannot_be_added(ran: Repo) -> None:
     ran.write({"odd/keep": "1\n"})
     with open(os.fsencode(ran.path) + b"/odd/\xff", "wb"):
@@ -329,7 +337,9 @@ Lock = Callable[..., None]
 def test_read_only_folder_of_the_data(ran: Repo, locked: Lock) -> None:
     ran.write({"ro/f": "f\n"})
     locked("ro")
-    says(refuse(ran, lambda: stage_obeying(ran, "add", "ro/f")), ["ro/"], {9})
+    before = picture(ran.path, skip=(".git", ".dvc"))
+    says(stage_obeying(ran, "add", "ro/f"), ["ro/"], {9})
+    assert picture(ran.path, skip=(".git", ".dvc")) == before
 
 
 def test_read_only_folder_of_an_output(ran: Repo, locked: Lock) -> None:

@@ -222,3 +222,20 @@ def test_sh_files_are_clean() -> None:
     files = ["install.sh", "demo/tutorial.sh", "hooks/git-shim.sh", "hooks/post-checkout.sh", ".ci/run"]
     got = subprocess.run([shellcheck, *files], cwd=SOURCE, text=True, capture_output=True)
     assert (got.returncode, got.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(("layout", "dispatcher"), [("3", True), ("2", False)])
+def test_tutorial(tmp_path: Path, layout: str, dispatcher: bool) -> None:
+    """Every claim of the tutorial holds, in both layouts, typed with and without the dispatcher."""
+    if dispatcher:
+        subprocess.run(["git-stage", "shim", "install", "--dir", tmp_path / "bin"], check=True, capture_output=True)
+    (tmp_path / "tmp").mkdir()
+    env = os.environ | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "TMPDIR": str(tmp_path / "tmp")}
+    command = ["sh", SOURCE / "demo/tutorial.sh", "--layout", layout]
+    got = subprocess.run(command, env=env, text=True, capture_output=True, stdin=subprocess.DEVNULL)
+    assert got.returncode == 0, got.stdout + got.stderr
+    assert got.stderr == ""
+    assert "FAILED" not in got.stdout and got.stdout.endswith("claims hold\n")
+    typed = "stage" if dispatcher else "gitstage"
+    assert f"\n$ git {typed} run -n prepare \\\n>     -d src/prepare.py" in got.stdout
+    assert not list((tmp_path / "tmp").iterdir())

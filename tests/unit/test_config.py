@@ -145,7 +145,8 @@ def test_which_keys_of_remotes_are_paths(files: Files) -> None:
         '[remote "a"]\nurl = s3:///b\ntype = copy\n',
         '[remote "a"]\nurl = http://b\nauth = BASIC\nconnect_timeout = 0.5\nssl_verify = False\n',
         '[remote "a"]\nurl = azure://b\nconnection_timeout = 1\nexclude_environment_credential = true\n',
-        '[remote "a"]\nurl = oss://b\noss_key_id = 1\nverify = true\n[remote "b"]\nurl = webhdfs://h\nkerberos = true\n',
+        '[remote "a"]\nurl = oss://b\noss_key_id = 1\nverify = true\n',
+        '[remote "b"]\nurl = webhdfs://h\nkerberos = true\nuse_https = false\ndata_proxy_target = x\n',
         '[remote "a"]\nurl = p\nno_traverse = true\nworktree = true\nversion_aware = true\nchecksum_jobs = 1_0\n',
         '[remote "a"]\nurl = gs://b\nprojectname = x\n[remote "h"]\nurl = hdfs://b\nkerb_ticket = x\n',
         '[remote "a"]\nurl = ssh://b\nport = 22\ngss_auth = true\nmax_sessions = 3\ntype = symlink\n',
@@ -404,13 +405,14 @@ def test_values_are_written_as_by_dvc(value: str | list[str], written: str) -> N
 
 
 def test_dump_orders_sections_as_dvc() -> None:
-    sections = {
+    sections: dict[str, dict[str, Any]] = {
         "db": {"x": {"url": "1"}},
         "remote": {"b": {"url": "2"}, "a": {"url": "3"}},
         "core": {},
         "cache": {"dir": "4"},
     }
-    expected = "[cache]\n    dir = 4\n['remote \"b\"']\n    url = 2\n['remote \"a\"']\n    url = 3\n['db \"x\"']\n    url = 1\n"
+    expected = "[cache]\n    dir = 4\n['remote \"b\"']\n    url = 2\n['remote \"a\"']\n    url = 3\n"
+    expected += "['db \"x\"']\n    url = 1\n"
     assert dump(sections) == expected
     assert parse(expected, "f") == {name: content for name, content in sections.items() if content}
 

@@ -174,13 +174,20 @@ def test_the_root_is_not_ignored() -> None:
         ("n/x/deep/f", False, ("n/.dvcignore", 3, "x/")),
         ("n/x", False, None),
         ("other", False, None),
+        ("m/keep", False, ("m/.dvcignore", 3, "!keep")),  # of two negations, the last
         (".git", False, ("", 0, ".git")),
         (".git/x", False, ("", 0, ".git")),
         ("n/.dvc/config", False, ("", 0, ".dvc/")),
     ],
 )
 def test_explain(path: str, is_dir: bool, expected: ignore.Explanation | None) -> None:
-    made = rules({".dvcignore": "# c\n*.log\na.log\n\n!b.log\nd/\nd\n", "n/.dvcignore": "!q.log\n# c\nx/\n"})
+    made = rules(
+        {
+            ".dvcignore": "# c\n*.log\na.log\n\n!b.log\nd/\nd\n",
+            "n/.dvcignore": "!q.log\n# c\nx/\n",
+            "m/.dvcignore": "*\n!k*\n!keep\n",
+        }
+    )
     assert made.explain(path, is_dir) == expected
 
 

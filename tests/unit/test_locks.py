@@ -266,6 +266,11 @@ class TestPathLocks:
             assert "/p/d" in json.loads((tmp_path / "rwlock").read_text())["read"]
         assert json.loads((tmp_path / "rwlock").read_text())["read"] == {}
 
+    def test_this_process_does_not_exclude_itself(self, tmp_path: Path) -> None:
+        paths = PathLocks(str(tmp_path), "/p")
+        with paths.hold(write=["/p/o"], command="me"), paths.hold(read=["/p/o"], write=["/p"], command="other"):
+            assert set(json.loads((tmp_path / "rwlock").read_text())["write"]) == {"/p/o", "/p"}
+
     def test_the_dead_hold_nothing(self, tmp_path: Path, start: Holder) -> None:
         for kind in ("read", "write"):
             kill(start(HOLD_PATHS, tmp_path, kind, "/p/o"))
@@ -312,6 +317,7 @@ class TestPathLocks:
 
     def test_a_read_only_folder(self, tmp_path: Path, start: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
         start(HOLD_PATHS, tmp_path, "write", "/p/o")
+        before = (tmp_path / "rwlock").stat().st_ino
 
         def refuse(*args: object, **kwargs: object) -> int:
             raise OSError(errno.EROFS, "Read-only file system")
@@ -321,7 +327,7 @@ class TestPathLocks:
         with pytest.raises(SystemFailure), paths.hold(read=["/p/d"], command="me"):
             pass
         with paths.hold(read=["/p/d"], command="me", optional=True):
-            pass
+            assert (tmp_path / "rwlock").stat().st_ino == before
         with pytest.raises(Busy), paths.hold(read=["/p/o"], command="me", optional=True):
             pass
 
