@@ -10,7 +10,6 @@ import contextlib
 import errno
 import json
 import os
-import secrets
 import shutil
 import stat
 import sys
@@ -167,7 +166,7 @@ class Root:
 
     def _put_across(self, source: str, path: str, fd: int | None, name: str) -> None:
         """`source` is on another file system: copy beside the target first, so that the name appears whole."""
-        beside = f".{name}.{secrets.token_hex(6)}.gitstage-tmp" if fd is not None else f"{name}.gitstage-tmp"
+        beside = f".{name}.{os.urandom(6).hex()}.gitstage-tmp" if fd is not None else f"{name}.gitstage-tmp"
         folder = path.rpartition("/")[0]
         target = os.path.join(self.absolute(folder), os.path.basename(beside)) if folder else self.absolute(beside)
         try:
@@ -268,7 +267,7 @@ class Scratch:
     def folder(self) -> str:
         if self._folder is None:
             os.makedirs(self.parent, exist_ok=True)
-            folder = os.path.join(self.parent, f"{os.getpid()}-{secrets.token_hex(4)}")
+            folder = os.path.join(self.parent, f"{os.getpid()}-{os.urandom(4).hex()}")
             os.mkdir(folder, 0o700)
             self._alive = os.open(os.path.join(folder, "alive"), os.O_RDWR | os.O_CREAT, 0o600)
             if fcntl is not None:
@@ -454,7 +453,7 @@ def atomic_write(path: str, data: bytes, mode: int | None = None) -> None:
         temporary = scratch.new()
     if temporary is None:
         folder, name = os.path.split(path)
-        temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.tmp")
+        temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.tmp")
     try:
         with open(temporary, "xb") as stream:
             stream.write(data)

@@ -20,7 +20,7 @@ from gitstage.fs import Root, Scratch
 from gitstage.git import Repo
 from gitstage.locks import PathLocks, RepoLock
 from gitstage.memo import Memo
-from gitstage.pipeline import Pipeline
+from gitstage.pipeline import Pipeline, relative
 from gitstage.runcache import RunCache
 from gitstage.store import Store
 from gitstage.tree import WorkTree
@@ -140,6 +140,10 @@ class Project:
             return ""
         below = os.path.relpath(self.root, self.repo.top).replace(os.sep, "/")
         return "" if below == "." else below
+
+    def relative(self, path: str) -> str:
+        """A root-relative path as seen from where the user stands."""
+        return relative(path, self.cwd)
 
     def in_repo(self, path: str) -> str:
         """A root-relative path, relative to the top of the Git work tree."""

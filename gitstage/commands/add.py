@@ -26,7 +26,7 @@ def command(
     """
     from gitstage import track
     from gitstage.project import opened
-    from gitstage.ui import Ui
+    from gitstage.ui import Ui, events
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     if out is not None and len(targets) != 1:
@@ -38,8 +38,8 @@ def command(
         else:
             paths = track.expand(project, targets, glob=glob)
         try:
-            ui.events(
-                track.add(project, paths, commit=not no_commit, relink=not no_relink, written=written), project.cwd
+            events.tell(
+                ui, track.add(project, paths, commit=not no_commit, relink=not no_relink, written=written), project.cwd
             )
         finally:
             project.changed_files(written)

@@ -25,13 +25,14 @@ def command(
     TARGETS are stages, .dvc files, outputs or paths inside directory outputs; by default everything.
     Files whose content is in no cache are never replaced, unless with -f.
     """
-    from gitstage import checkout, ui
+    from gitstage import checkout
     from gitstage.errors import CacheMiss, GitstageError, PipelineError
     from gitstage.pipeline import Target, relative
     from gitstage.project import opened
     from gitstage.targets import select
+    from gitstage.ui import Ui, outputs
 
-    out = ui.Ui(quiet=quiet, verbose=bool(verbose))
+    ui = Ui(quiet=quiet, verbose=bool(verbose))
     with opened(write=True) as (project, _):
         pipeline = project.pipeline
         chosen = select(pipeline, targets, with_deps=with_deps, recursive=recursive)
@@ -54,17 +55,17 @@ def command(
             )
         result = checkout.apply(project, planned, force=force)
         checkout.remember(project, planned, gone, result)
-        out.checkout(result, project.cwd, summary=summary)
+        outputs.tell(ui, result, project.cwd, summary=summary)
         if relink and not summary:
-            out.say("Relinked successfully")
+            ui.say("Relinked successfully")
         for left in [plan.path for plan in planned.removals if plan.unsaved and not force]:
-            out.note(
+            ui.note(
                 f"{relative(left, project.cwd)}: is not declared any more, but its content is in no cache; it stays"
             )
         for error in result.errors.values():
             raise error
-        problems = ui.unfinished(planned, result, project.cwd)
+        problems = outputs.unfinished(planned, result, project.cwd)
         if problems and not allow_missing:
             for line in problems[:-1]:
-                out.note(line)
+                ui.note(line)
             raise CacheMiss(problems[-1])

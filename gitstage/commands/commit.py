@@ -27,7 +27,8 @@ def command(
     from gitstage.errors import GitstageError
     from gitstage.project import opened
     from gitstage.targets import select
-    from gitstage.ui import Ui, reason
+    from gitstage.ui import Ui, events
+    from gitstage.ui.differences import reason
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     with opened(write=True) as (project, lock):
@@ -46,6 +47,6 @@ def command(
         options = run.Options(relink=not no_relink)
         run.check(project, pipeline, stages)
         for one in found:
-            events = run.record_stage(project, one.stage, options, lock, written, changed=bool(one.changes))
-            ui.events(events, project.cwd)
+            recorded = run.record_stage(project, one.stage, options, lock, written, changed=bool(one.changes))
+            events.tell(ui, recorded, project.cwd)
         ui.to_commit(project, written)

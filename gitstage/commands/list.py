@@ -22,7 +22,8 @@ def command(
     """List the stages of this folder's dvc.yaml, of TARGETS, or of the whole project."""
     from gitstage.pipeline import PIPELINE_FILE, Stage, join
     from gitstage.project import opened
-    from gitstage.ui import Ui, description
+    from gitstage.ui import Ui
+    from gitstage.ui.stages import description
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     with opened() as (project, _):

@@ -38,7 +38,7 @@ def command(
     from gitstage.errors import GitstageError, PipelineError
     from gitstage.pipeline import PIPELINE_FILE, Target, join
     from gitstage.project import opened
-    from gitstage.ui import UP_TO_DATE, Ui
+    from gitstage.ui import UP_TO_DATE, Ui, events
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     options = run.Options(
@@ -65,7 +65,7 @@ def command(
         if interactive and not all(click.confirm(f"Run stage '{stage.label(project.cwd)}'?") for stage in stages):
             raise GitstageError("stopped, as you asked")
         written: list[str] = []
-        done = ui.events(run.reproduce(project, stages, options, lock, written), project.cwd)
+        done = events.tell(ui, run.reproduce(project, stages, options, lock, written), project.cwd)
         ui.to_commit(project, written)
         if not done:
             ui.say(UP_TO_DATE)

@@ -49,7 +49,7 @@ def command(quiet: bool, verbose: int, command: tuple[str, ...], **given: Any) -
     """
     from gitstage import define, run
     from gitstage.project import opened
-    from gitstage.ui import Ui
+    from gitstage.ui import Ui, events
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     words = Words(
@@ -63,8 +63,8 @@ def command(quiet: bool, verbose: int, command: tuple[str, ...], **given: Any) -
         edit = define.edit(project, words, force=given["force"])
         written: list[str] = []
         if given["no_exec"]:
-            events = run.write_definition(project, edit, written)
+            done = run.write_definition(project, edit, written)
         else:
-            events = run.run_defined(project, edit, options, lock, written)
-        ui.events(events, project.cwd)
+            done = run.run_defined(project, edit, options, lock, written)
+        events.tell(ui, done, project.cwd)
         ui.to_commit(project, written)

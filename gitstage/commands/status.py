@@ -27,13 +27,14 @@ def command(
 
     Exits with 0 also if something differs; with -q, 1 tells that something does.
     """
-    from gitstage import status, targets, ui
+    from gitstage import status, targets
     from gitstage.project import opened
+    from gitstage.ui import NOTHING_TRACKED, UP_TO_DATE, Ui, differences
 
-    out = ui.Ui(quiet=quiet, verbose=bool(verbose))
+    ui = Ui(quiet=quiet, verbose=bool(verbose))
     with opened(write=True, optional=True) as (project, _):
         for path in project.recovered:
-            out.note(f"{path}: brought back; the command that was to replace it was killed")
+            ui.note(f"{path}: brought back; the command that was to replace it was killed")
         pipeline = project.pipeline
         chosen = targets.select(pipeline, words, with_deps=with_deps, recursive=recursive)
         stages = pipeline.stages if chosen is None else list(dict.fromkeys(target.stage for target in chosen))
@@ -41,11 +42,11 @@ def command(
         changed = status.changed(found if chosen is None else targets.narrow(found, chosen))
         for stage in stages:
             if stage.frozen and not stage.is_data:
-                out.note(f"stage '{stage.label(project.cwd)}' is frozen: its dependencies are not shown")
+                ui.note(f"stage '{stage.label(project.cwd)}' is frozen: its dependencies are not shown")
         if as_json:
-            out.json(ui.status_json(changed, project.cwd))
+            ui.json(differences.as_json(changed, project.cwd))
         elif changed:
-            out.status(changed, project.cwd)
+            differences.as_text(ui, changed, project.cwd)
         else:
-            out.say(ui.UP_TO_DATE if pipeline.stages else ui.NOTHING_TRACKED)
+            ui.say(UP_TO_DATE if pipeline.stages else NOTHING_TRACKED)
         return 1 if quiet and changed else 0

@@ -7,9 +7,22 @@ that names it and, where there is one, the line.
 
 from __future__ import annotations
 
-from gitstage.formats.edit import dump_dvc, update_lock, update_pipeline
+from typing import TYPE_CHECKING, Any
+
 from gitstage.formats.read import load
 from gitstage.formats.schema import parse_dvc, parse_lock, parse_pipeline
-from gitstage.formats.write import dump
+
+if TYPE_CHECKING:
+    from gitstage.formats.edit import dump_dvc, update_lock, update_pipeline
+    from gitstage.formats.write import dump
 
 __all__ = ["dump", "dump_dvc", "load", "parse_dvc", "parse_lock", "parse_pipeline", "update_lock", "update_pipeline"]
+
+
+def __getattr__(name: str) -> Any:
+    """Writing is imported when it is first asked for: most commands only read."""
+    if name not in __all__:
+        raise AttributeError(name)
+    from gitstage.formats import edit, write
+
+    return getattr(write if name == "dump" else edit, name)

@@ -4,9 +4,24 @@ The only room that knows the `git` program and pygit2. Everything can be answere
 loaded only where many objects are read, and whatever it cannot read goes back to the program without a word.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from gitstage.git.ignorefile import ignore_line
 from gitstage.git.program import LOCAL_ENV, clean_env
 from gitstage.git.repo import Repo
-from gitstage.git.trees import CommitTree, IndexTree
+
+if TYPE_CHECKING:
+    from gitstage.git.trees import CommitTree, IndexTree
 
 __all__ = ["LOCAL_ENV", "CommitTree", "IndexTree", "Repo", "clean_env", "ignore_line"]
+
+
+def __getattr__(name: str) -> Any:
+    """The trees are imported when they are first asked for: most commands look at the work tree only."""
+    if name not in ("CommitTree", "IndexTree"):
+        raise AttributeError(name)
+    from gitstage.git import trees
+
+    return getattr(trees, name)

@@ -13,16 +13,12 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from gitstage.git.program import Blobs, Program, chunks
+from gitstage.git.program import EMPTY_TREE, Blobs, Program, chunks, parents, split_names
 
 SYMLINK, SUBMODULE = 0o120000, 0o160000
 EMPTY_BLOB = {
     "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
     "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
-}
-EMPTY_TREE = {
-    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
-    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
 }
 _MANY = 500  # paths from which on one listing of everything is cheaper: Git compares each entry with each of them
 
@@ -160,18 +156,6 @@ def _may_hold_intents(index_path: str) -> bool:
     except OSError:
         return False
     return version != b"\0\0\0\2" or any(name.startswith("sharedindex.") for name in names)
-
-
-def split_names(output: bytes) -> list[str]:
-    """The paths of an output that ends each with NUL."""
-    return [os.fsdecode(name) for name in output.split(b"\0") if name]
-
-
-def parents(path: str) -> Iterator[str]:
-    """`path` and every folder above it, the top ("") left out."""
-    while path:
-        yield path
-        path = path.rpartition("/")[0]
 
 
 # -- pygit2 --------------------------------------------------------------------------------------------------

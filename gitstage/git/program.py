@@ -84,6 +84,24 @@ def chunks(paths: Sequence[str]) -> Iterator[Sequence[str]]:
         yield paths[start:]
 
 
+EMPTY_TREE = {
+    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+
+
+def split_names(output: bytes) -> list[str]:
+    """The paths of an output that ends each with NUL."""
+    return [os.fsdecode(name) for name in output.split(b"\0") if name]
+
+
+def parents(path: str) -> Iterator[str]:
+    """`path` and every folder above it, the top ("") left out."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
 class Program:
     """Runs git in `cwd` with an environment that names the repository absolutely."""
 

@@ -7,27 +7,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from gitstage import fs
 from gitstage.errors import Busy, ConfigError, GitstageError, NoProject
-from gitstage.git.attributes import Attributes
 from gitstage.git.ignorefile import ignore_line, own_lines, with_lines, without_lines
-from gitstage.git.objects import (
+from gitstage.git.program import (
     EMPTY_TREE,
-    Entry,
-    Library,
-    LibraryCommit,
-    LibraryIndex,
-    Objects,
-    ProgramCommit,
-    ProgramIndex,
-    Switching,
+    Blobs,
+    Program,
+    chunks,
+    complaint,
+    git_command,
+    not_started,
     parents,
     split_names,
 )
-from gitstage.git.program import Blobs, Program, chunks, complaint, git_command, not_started
-from gitstage.git.trees import CommitTree, IndexTree
 from gitstage.memo import Memo
+
+if TYPE_CHECKING:  # the trees are imported when one is asked for: most commands look at the work tree only
+    from gitstage.git.attributes import Attributes
+    from gitstage.git.objects import Entry, Library, Objects
+    from gitstage.git.trees import CommitTree, IndexTree
 
 _CONFIG = r"^(gitstage\..*|core\.(autocrlf|eol|sparsecheckout)|filter\..*\.(smudge|process))$"
 _HEX = frozenset("0123456789abcdef")
@@ -327,6 +328,10 @@ class Repo:
 
         `bulk`: many questions will follow, so that loading pygit2 (about 0.1 s) pays.
         """
+        from gitstage.git.attributes import Attributes
+        from gitstage.git.objects import LibraryIndex, ProgramIndex, Switching
+        from gitstage.git.trees import IndexTree
+
         top = self._work_tree()
         objects: Objects = ProgramIndex(self._running(), self._contents(), self.index_path)
         if self._takes_library(bulk):
@@ -345,6 +350,10 @@ class Repo:
 
         Raises GitstageError if there is no such commit.
         """
+        from gitstage.git.attributes import Attributes
+        from gitstage.git.objects import LibraryCommit, ProgramCommit, Switching
+        from gitstage.git.trees import CommitTree
+
         with_library = self._takes_library(bulk)
         commit = rev
         if not with_library or len(rev) not in (40, 64) or not _HEX.issuperset(rev):
@@ -367,6 +376,8 @@ class Repo:
 
     def _library(self) -> Library:
         if self._opened is None:
+            from gitstage.git.objects import Library
+
             self._opened = Library(self.git_dir, self.common_dir, self._program.env)
         return self._opened
 

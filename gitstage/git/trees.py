@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_digest
 from gitstage.errors import PipelineError
 from gitstage.git.attributes import Attributes
-from gitstage.git.objects import SUBMODULE, SYMLINK, Entry, Objects, is_special, parents, split_names
-from gitstage.git.program import Program, chunks
+from gitstage.git.objects import SUBMODULE, SYMLINK, Entry, Objects, is_special
+from gitstage.git.program import Program, chunks, parents, split_names
 from gitstage.ignore import BUILTIN_DIRS, BUILTIN_FILES, FILE_NAME, IgnoreRules
 from gitstage.memo import Memo, now, stamp
 
@@ -201,7 +201,7 @@ class _GitTree:
         kept = {}
         for name, entry in named.items():
             folder, _, base = name.rpartition("/")
-            if base in BUILTIN_FILES or self._is_left_out(folder, inside, projects, left_out):
+            if base in BUILTIN_FILES or self._is_left_out(folder, projects, left_out):
                 continue
             if inside is not None and self._is_ignored(posixpath.join(inside, name), False):
                 continue
@@ -220,17 +220,12 @@ class _GitTree:
             }
         return kept
 
-    def _is_left_out(self, folder: str, inside: str | None, projects: set[str], known: dict[str, bool]) -> bool:
+    def _is_left_out(self, folder: str, projects: set[str], known: dict[str, bool]) -> bool:
         if not folder:
             return False
         if folder not in known:
             above, _, name = folder.rpartition("/")
-            known[folder] = (
-                name in BUILTIN_DIRS
-                or folder in projects
-                or self._is_left_out(above, inside, projects, known)
-                or (inside is not None and self._is_ignored(posixpath.join(inside, folder), True))
-            )
+            known[folder] = name in BUILTIN_DIRS or folder in projects or self._is_left_out(above, projects, known)
         return known[folder]
 
     # -- digests -------------------------------------------------------------------------------------------

@@ -1,1 +1,4 @@
-"""What each Git hook does. `python -m gitstage.hooks NAME ARGS` runs one; see verdict.py, restore.py and installer.py."""
+"""What each Git hook does: verdict.py refuses commits, restore.py brings outputs along, installer.py puts hooks in place.
+
+A hook file starts `run_hook` of __main__.py, without click, so that it starts fast.
+"""

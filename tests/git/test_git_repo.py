@@ -256,6 +256,7 @@ class TestFiles:
         repo.write({"nested.dvc/dvc.yaml": ""})
         everything = [
             "data.dvc",
+            "dvc.lock",
             "dvc.yaml",
             "kept.ign.dvc",
             "su*/y.dvc",

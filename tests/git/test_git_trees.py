@@ -190,6 +190,10 @@ class TestEveryTree:
         assert made.listing("d") == {"a": d("1"), ".gitignore": d("5"), "s/t": d("7")}
         assert made.digests(["d/b.log", "d/p"]) == {"d/b.log": d("2"), "d/p": manifest_digest({})}
 
+    def test_what_is_no_content_without_rules(self, repo: support.Repo, tree: Open) -> None:
+        repo.write({"d/.hg/x": "1", "d/s/.hg/y": "2", "d/s/z": "3", "d/.hgx": "4"})
+        assert tree().listing("d") == {"s/z": d("3"), ".hgx": d("4")}
+
     def test_dvcignore_inside(self, repo: support.Repo, tree: Open) -> None:
         repo.write({"d/.dvcignore": "", "d/a": ""})
         with pytest.raises(PipelineError, match=r"d/\.dvcignore"):
@@ -420,6 +424,16 @@ class TestIndex:
         assert made.accepts("t", d(b"a\r\nb\n"))
         repo.write({"t": b"a\r\nb\nc\n"})
         assert not made.accepts("t", d(b"a\r\nb\nc\n"))
+
+    @pytest.mark.parametrize("name", ODD_NAMES)
+    def test_accepts_by_any_name(self, repo: support.Repo, name: str) -> None:
+        repo.git("config", "core.autocrlf", "true")
+        repo.write({name: b"a\r\nb\n"})
+        repo.git("add", "-A")
+        made = opened(repo).index("", Memo(None))
+        assert made.accepts(name, d(b"a\r\nb\n"))
+        repo.write({name: b"a\r\nc\n"})
+        assert not made.accepts(name, d(b"a\r\nc\n"))
 
     def test_accepts_folders_of_such_files(self, repo: support.Repo, backend: str) -> None:
         repo.git("config", "core.autocrlf", "true")

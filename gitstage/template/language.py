@@ -1,8 +1,4 @@
-"""Templates in dvc.yaml: `${name}`, `vars`, `foreach` and `matrix`, resolved to plain stages.
-
-Source of the language: DVC 3. An expression is `${` up to the next `}` of the line, with words that are joined by `.` or
-put in `[ ]`. `\\${` is no expression and becomes `${`.
-"""
+"""The language of templates: expressions, the context they are looked up in, and the stages they stand for."""
 
 from __future__ import annotations
 
@@ -14,121 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gitstage.errors import ConfigError, FormatError
+from gitstage.errors import FormatError
+from gitstage.template.stages import TOP_KEYS, Resolved, ResolvedStage, kind
 
 _DEFAULT_FILE = "params.yaml"
-_TOP_KEYS = ("metrics", "plots", "params", "artifacts", "datasets")
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedStage:
-    """One stage with every expression filled in.
-
-    `name`: "train", or "train@0" where `foreach` or `matrix` made it. `group`: "train" then, None otherwise.
-    `definition`: the mapping below the stage's name without `vars`, `foreach`, `do` and `matrix`; it may share parts
-    with the document, so it is only to be read. `templated`: it is not what the file says, so the stage cannot be
-    written back.
-    """
-
-    name: str
-    group: str | None
-    definition: dict[str, Any]
-    templated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What a dvc.yaml says once it is resolved.
-
-    `stages` in the file's order. `groups`: name of a `foreach` or `matrix` stage -> names of the stages made from it,
-    maybe none. `top`: those of metrics, plots, params, artifacts and datasets that the file has, filled in. `sources`:
-    files that were read for it, relative to the root. `warnings`: sentences for the user.
-    """
-
-    stages: tuple[ResolvedStage, ...]
-    groups: dict[str, list[str]]
-    top: dict[str, Any]
-    sources: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-def resolve(
-    document: Mapping[str, Any],
-    path: str,
-    read: Callable[[str], bytes | None],
-    values: Callable[[bytes, str], dict[str, Any]],
-    *,
-    bool_style: str = "store_true",
-    list_style: str = "nargs",
-) -> Resolved:
-    """Fill in the parsed dvc.yaml `document`, whose path relative to the project's root is `path`.
-
-    `read` gives the bytes of a root-relative file, None if there is none; `values` parses them (`params.read_values`).
-    Nothing is read unless the document has an expression, `vars`, `foreach` or `matrix`. `bool_style` and `list_style`
-    are the settings parsing.bool (store_true, boolean_optional) and parsing.list (nargs, append): how a mapping becomes
-    command line options. Raises FormatError naming `path` and the key, such as `stages.train.cmd`, and ConfigError for
-    an unknown style.
-    """
-    if bool_style not in ("store_true", "boolean_optional"):
-        raise ConfigError(f"parsing.bool must be store_true or boolean_optional, not {bool_style!r}")
-    if list_style not in ("nargs", "append"):
-        raise ConfigError(f"parsing.list must be nargs or append, not {list_style!r}")
-    definitions = _mapping(document.get("stages", {}), path, "stages")
-    for name, definition in definitions.items():
-        _check_shape(name, definition, path)
-    if _is_plain(document):
-        stages = tuple(ResolvedStage(name, None, dict(given), False) for name, given in definitions.items())
-        return Resolved(stages, {}, {key: document[key] for key in _TOP_KEYS if key in document})
-    return _Resolver(path, read, values, bool_style == "boolean_optional", list_style == "append").run(document)
-
-
-# What the document is made of
-
-
-def _is_plain(document: Mapping[str, Any]) -> bool:
-    if "vars" in document or any(key in each for each in document.get("stages", {}).values() for key in _OWN_KEYS):
-        return False
-    return not _has_marker(document)
-
-
-_OWN_KEYS = ("vars", "foreach", "do", "matrix")
-
-
-def _has_marker(node: Any) -> bool:
-    if isinstance(node, str):
-        return "${" in node
-    if isinstance(node, dict):
-        return any(_has_marker(key) or _has_marker(value) for key, value in node.items())
-    return isinstance(node, list) and any(map(_has_marker, node))
-
-
-def _mapping(node: Any, path: str, where: str) -> Mapping[Any, Any]:
-    if not isinstance(node, Mapping):
-        raise FormatError(path, f"{where}: must be a mapping, not {_kind(node)}")
-    return node
-
-
-def _check_shape(name: Any, definition: Any, path: str) -> None:
-    """Refuse a stage whose name or form could not be resolved, whatever it is filled with."""
-    if not isinstance(name, str) or not name:
-        raise FormatError(path, f"stages: {name!r} is not a stage name")
-    given = _mapping(definition, path, f"stages.{name}")
-    if "foreach" in given or "do" in given:
-        if given.keys() != {"foreach", "do"}:
-            raise FormatError(path, f"stages.{name}: a foreach stage has the keys 'foreach' and 'do' and no others")
-        _mapping(given["do"], path, f"stages.{name}.do")
-    elif "@" in name and "matrix" not in given:
-        raise FormatError(path, f"stages: '@' in {name!r} is reserved for stages made by foreach and matrix")
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    names = {str: "text", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
-    return names.get(type(value), f"a value of type {type(value).__name__}")
-
 
 # Expressions
 
@@ -190,7 +75,7 @@ class _Renderer:
             value = scope.lookup(parts[0])
             if not whole and isinstance(value, (dict, list)):
                 how = "; put it into a longer text to get its options" if options and isinstance(value, dict) else ""
-                raise _TemplateError(f"${{{parts[0].source}}} is {_kind(value)}, which cannot be used here{how}")
+                raise _TemplateError(f"${{{parts[0].source}}} is {kind(value)}, which cannot be used here{how}")
             return value, True
         made = [part if isinstance(part, str) else self._inside(part, scope, options) for part in parts]
         return "".join(made).replace("\\${", "${"), False
@@ -218,7 +103,7 @@ class _Renderer:
         if options and isinstance(value, dict):
             return " ".join(self._options(value, ""))
         if isinstance(value, (dict, list)):
-            raise _TemplateError(f"${{{part.source}}} is {_kind(value)}, which cannot be part of a text here")
+            raise _TemplateError(f"${{{part.source}}} is {kind(value)}, which cannot be part of a text here")
         return str(value)
 
     def _options(self, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
@@ -347,7 +232,7 @@ def _definable(value: Any, file: str, where: str) -> Any:
         return [_definable(item, file, f"{where}[{index}]") for index, item in enumerate(value)]
     if value is None or isinstance(value, (str, int, float, bytes)):
         return value
-    raise FormatError(file, f"{where}: {_kind(value)} cannot be used in templates")
+    raise FormatError(file, f"{where}: {kind(value)} cannot be used in templates")
 
 
 class _Files:
@@ -392,7 +277,7 @@ def _all_of(values: Mapping[Any, Any], file: str, where: str = "") -> dict[str, 
 # The document
 
 
-class _Resolver:
+class Resolver:
     def __init__(
         self,
         path: str,
@@ -421,7 +306,7 @@ class _Resolver:
                 stages += self._group(name, given)
             else:
                 stages.append(self._stage(name, None, given, self._scope))
-        top = {key: self._top(key, document[key]) for key in _TOP_KEYS if key in document}
+        top = {key: self._top(key, document[key]) for key in TOP_KEYS if key in document}
         return Resolved(tuple(stages), self._groups, top, self._files.sources(), tuple(self._warnings))
 
     def _error(self, where: str, problem: object) -> FormatError:
@@ -430,7 +315,7 @@ class _Resolver:
     def _define(self, items: Any, scope: _Scope, where: str, folder: str) -> None:
         """Add what the `vars` at key `where` lists; paths of files are relative to `folder`."""
         if not isinstance(items, list):
-            raise self._error(where, f"must be a list of file names and mappings, not {_kind(items)}")
+            raise self._error(where, f"must be a list of file names and mappings, not {kind(items)}")
         for index, item in enumerate(items):
             if _has_expression(item):
                 raise self._error(f"{where}[{index}]", "expressions are not possible in 'vars'")
@@ -440,7 +325,7 @@ class _Resolver:
                 elif isinstance(item, dict):
                     scope.define(_all_of(item, self._path, f"{where}[{index}]."), f"{where}[{index}]")
                 else:
-                    raise _TemplateError(f"must be a file name or a mapping, not {_kind(item)}")
+                    raise _TemplateError(f"must be a file name or a mapping, not {kind(item)}")
             except _TemplateError as problem:
                 raise self._error(f"{where}[{index}]", problem) from None
 
@@ -460,7 +345,7 @@ class _Resolver:
         made: dict[str, Any] = {}
         wdir = self._fill(f"{where}.wdir", given["wdir"], scope) if "wdir" in given else None
         if not (wdir is None or isinstance(wdir, str)):
-            raise self._error(f"{where}.wdir", f"must be text, not {_kind(wdir)}")
+            raise self._error(f"{where}.wdir", f"must be text, not {kind(wdir)}")
         if "vars" in given:
             scope = _Scope(scope)
             folder = posixpath.join(self._folder, wdir or "")
@@ -520,7 +405,7 @@ class _Resolver:
                 made[_fragment(key)] = {"item": value if templated else self._data(value, f"{where}.{key}"), "key": key}
             return made
         if not isinstance(data, list):
-            raise _TemplateError(f"must be a list or mapping, or an expression for one, not {_kind(data)}")
+            raise _TemplateError(f"must be a list or mapping, or an expression for one, not {kind(data)}")
         self._warn_of(name, "item")
         items = [(item, True) if templated else self._datum(item, f"{where}[{i}]") for i, item in enumerate(data)]
         indexed = any(_is_collection(item) for item, _ in items)
@@ -531,12 +416,12 @@ class _Resolver:
 
     def _matrix(self, name: str, data: Any, where: str) -> dict[str, dict[str, Any]]:
         if not isinstance(data, dict) or not data:
-            raise _TemplateError(f"must map names to lists, not {'empty' if data == {} else _kind(data)}")
+            raise _TemplateError(f"must map names to lists, not {'empty' if data == {} else kind(data)}")
         self._warn_of(name, "item", "key")
         axes: list[list[tuple[str, str, Any]]] = []
         for key, values in data.items():
             if not isinstance(key, str):
-                raise _TemplateError(f"{_kind(key)} cannot be a name: {key!r}")
+                raise _TemplateError(f"{kind(key)} cannot be a name: {key!r}")
             axis = self._data_key(key)
             axes.append([
                 (f"{axis}{index}" if _is_collection(value) else _fragment(value, from_template), axis, value)
@@ -552,10 +437,10 @@ class _Resolver:
         if isinstance(values, list):
             return [self._datum(value, f"{where}[{index}]") for index, value in enumerate(values)]
         if not isinstance(values, str):
-            raise _TemplateError(f"{axis}: must be a list, or an expression for one, not {_kind(values)}")
+            raise _TemplateError(f"{axis}: must be a list, or an expression for one, not {kind(values)}")
         found, templated = self._render.text(values, self._scope, whole=True, options=True)
         if templated and not isinstance(found, (list, dict)):
-            raise _TemplateError(f"{axis}: {values} must be a list, not {_kind(found)}")
+            raise _TemplateError(f"{axis}: {values} must be a list, not {kind(found)}")
         return [(value, templated) for value in found]
 
     def _datum(self, node: Any, where: str) -> _Rendered:
@@ -607,7 +492,7 @@ class _Resolver:
             ]
             for index, value in enumerate(made if name in ("metrics", "params") else []):
                 if not isinstance(value, str):
-                    raise self._error(f"{name}.{index}", f"must be the name of a file, not {_kind(value)}")
+                    raise self._error(f"{name}.{index}", f"must be the name of a file, not {kind(value)}")
             return made
         return given
 
@@ -617,7 +502,7 @@ class _Resolver:
         except _TemplateError as problem:
             raise self._error(where, problem) from None
         if isinstance(key, str) and not isinstance(made, str):
-            raise self._error(where, f"the name must be text, not {_kind(made)}")
+            raise self._error(where, f"the name must be text, not {kind(made)}")
         return made
 
 
@@ -646,7 +531,7 @@ def _fragment(value: Any, templated: bool = False) -> str:
 def _check_cmd(cmd: Any) -> str | None:
     for one in cmd if isinstance(cmd, list) else [cmd]:
         if not isinstance(one, str):
-            return f"must be text, not {_kind(one)}"
+            return f"must be text, not {kind(one)}"
     return None
 
 
@@ -654,7 +539,7 @@ def _check_paths(items: Any) -> str | None:
     for item in items if isinstance(items, list) else []:
         for path in item if isinstance(item, dict) else [item]:
             if not isinstance(path, str) or not path:
-                return f"must be a path, not {'empty' if path == '' else _kind(path)}"
+                return f"must be a path, not {'empty' if path == '' else kind(path)}"
     return None
 
 
@@ -663,7 +548,7 @@ def _check_params(items: Any) -> str | None:
         for file, keys in item.items() if isinstance(item, dict) else [("", [item])]:
             for name in [file, *(keys if isinstance(keys, list) else [])]:
                 if not isinstance(name, str):
-                    return f"must be the name of a file or parameter, not {_kind(name)}"
+                    return f"must be the name of a file or parameter, not {kind(name)}"
     return None
 
 

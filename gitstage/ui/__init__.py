@@ -1,0 +1,56 @@
+"""What the user sees. The only room, beside cli, that prints; one module for each kind of thing that is shown."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gitstage.errors import GitstageError
+
+if TYPE_CHECKING:
+    from gitstage.project import Project
+
+UP_TO_DATE = "Data and pipelines are up to date."
+NOTHING_TRACKED = (
+    "There are no data or pipelines tracked in this project yet.\n"
+    "Start with: git stage add DATA, or git stage run -n NAME ... COMMAND"
+)
+
+
+class Ui:
+    """Where messages go. `quiet`: only errors; `verbose`: also why."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet, self.verbose = quiet, verbose
+
+    def say(self, text: str = "") -> None:
+        """A line of result or progress, on stdout."""
+        if not self.quiet:
+            print(text)
+
+    def note(self, text: str) -> None:
+        """A line about the work, on stderr, after what was said before."""
+        if not self.quiet:
+            sys.stdout.flush()
+            print(f"git-stage: {text}", file=sys.stderr)
+
+    def json(self, value: Any) -> None:
+        """A value as JSON on stdout, whatever the volume."""
+        print(json.dumps(value))
+
+    def error(self, error: GitstageError) -> None:
+        """One line saying what is wrong, one with what helps; on stderr, whatever the volume."""
+        sys.stdout.flush()
+        message = " ".join(str(error).split("\n")).strip()
+        print(f"git-stage: {message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+
+    def to_commit(self, project: Project, paths: Sequence[str]) -> None:
+        """Which changed files are Git's to record, as a command to copy."""
+        if paths and project.repo is not None and not project.config.autostage:
+            names = " ".join(shlex.quote(project.relative(path)) for path in sorted(dict.fromkeys(paths)))
+            self.say(f"\nTo track the changes with git, run:\n\n\tgit add {names}")
