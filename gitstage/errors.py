@@ -1,6 +1,6 @@
 """Every failure a user can meet: its exit code and the command that helps.
 
-`git-stage help exit-codes` and docs/exit-codes.md are made from `EXIT_CODES`; a test compares them with the classes.
+`git stage help exit-codes` prints `EXIT_CODES`; a test compares it with the classes.
 """
 
 from __future__ import annotations

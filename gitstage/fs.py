@@ -138,7 +138,7 @@ class Root:
             os.close(self._fds.pop(folder))
 
     def lstat(self, path: str) -> os.stat_result | None:
-        """The path's own stat (of a symlink, the link's); None if it, or a parent, is missing."""
+        """The path's own stat (of a symlink, the link's); None if it, or a parent, is missing. Raises UnsafePath as `at`."""
         try:
             fd, name = self.at(path)
             return os.stat(name, dir_fd=fd, follow_symlinks=False)
@@ -308,6 +308,11 @@ class Scratch:
             remove_any(target)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.replace(source, target)
+
+    def settle(self) -> None:
+        """From here on a crash does not bring back what was moved aside; `restore` still does."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.folder, "moved"))
 
     def forget(self) -> None:
         """What was moved aside is not needed any more."""

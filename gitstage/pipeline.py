@@ -7,7 +7,7 @@ import fnmatch
 import os
 import posixpath
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -257,13 +257,7 @@ class Pipeline:
         return iter(() if stage.frozen else self.upstream(stage))
 
     def _with_upstream(self, wanted: Collection[Stage]) -> set[Stage]:
-        found, queue = set(wanted), list(wanted)
-        while queue:
-            for producer in self._producers(queue.pop()):
-                if producer not in found:
-                    found.add(producer)
-                    queue.append(producer)
-        return found
+        return _reachable(wanted, self._producers)
 
     def downstream(self, wanted: Collection[Stage]) -> set[Stage]:
         """`wanted` and every stage that directly or indirectly reads what they write."""
@@ -271,13 +265,7 @@ class Pipeline:
         for stage in self.stages:
             for producer in self._producers(stage):
                 readers.setdefault(producer, []).append(stage)
-        found, queue = set(wanted), list(wanted)
-        while queue:
-            for reader in readers.get(queue.pop(), ()):
-                if reader not in found:
-                    found.add(reader)
-                    queue.append(reader)
-        return found
+        return _reachable(wanted, lambda stage: readers.get(stage, ()))
 
     def connected(self, wanted: Collection[Stage]) -> set[Stage]:
         """The whole pipelines (connected components) that `wanted` belong to."""
@@ -286,13 +274,7 @@ class Pipeline:
             for producer in self.upstream(stage):
                 neighbours.setdefault(producer, []).append(stage)
                 neighbours.setdefault(stage, []).append(producer)
-        found, queue = set(wanted), list(wanted)
-        while queue:
-            for one in neighbours.get(queue.pop(), ()):
-                if one not in found:
-                    found.add(one)
-                    queue.append(one)
-        return found
+        return _reachable(wanted, lambda stage: neighbours.get(stage, ()))
 
     # -- checks --------------------------------------------------------------------------------------------
 
@@ -400,6 +382,17 @@ class Pipeline:
         """Every stage whose file lies in `folder` (as seen from `cwd`) or deeper."""
         path = join(self.cwd, folder)
         return [Target(s) for s in self.stages if path == "." or is_inside(s.folder, path)]
+
+
+def _reachable(start: Collection[Stage], following: Callable[[Stage], Iterable[Stage]]) -> set[Stage]:
+    """`start` and all that can be reached from there."""
+    found, queue = set(start), list(start)
+    while queue:
+        for one in following(queue.pop()):
+            if one not in found:
+                found.add(one)
+                queue.append(one)
+    return found
 
 
 def _lies_in_one(folder: str, outs: Collection[str]) -> bool:

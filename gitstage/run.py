@@ -131,6 +131,8 @@ class _Run:
     ignore: Sequence[str] = ()
     definition: Mapping[str, bytes] = field(default_factory=dict)
     """Pipeline files that belong to the stage being run for the first time, written when its command succeeded."""
+    settle: Callable[[], None] | None = None
+    """Called just before the lock is written: from then on the new outputs count, also after a crash."""
 
 
 def plan_order(pipeline: Pipeline, targets: Sequence[Target] | None, options: Options) -> list[Stage]:
@@ -445,6 +447,12 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
     scratch = project.scratch
     kept = os.path.join(project.kept_dir, stage.name or posixpath.basename(stage.file))
     precious = []
+
+    def settle() -> None:
+        for path in precious:
+            scratch.keep(path, kept)
+        scratch.settle()
+
     try:
         for out in outs:
             if not _is_saved(project, stage, out):
@@ -455,8 +463,10 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
                 _remove_outside(project, out)
             else:
                 scratch.move_aside(out.path)
+        run.settle = settle
         yield
     except _InputChanged:
+        settle()
         scratch.forget()
         raise
     except BaseException as error:
@@ -468,8 +478,8 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
                     f"what it wrote to {path} is kept in {os.path.relpath(os.path.join(kept, path), os.getcwd())}"
                 )
         raise
-    for path in precious:
-        scratch.keep(path, kept)
+    finally:
+        run.settle = None
     scratch.forget()
 
 
@@ -632,6 +642,8 @@ def _write_lock(run: _Run, stage: Stage, entry: dict[str, Any]) -> Iterator[Even
         for out in stage.outs
         if out.cache and (digest := _digest(next((e for e in entry.get("outs", ()) if e["path"] == out.spelled), {})))
     }
+    if run.settle is not None:
+        run.settle()
     if new != old:
         atomic_write(project.worktree.absolute(path), new)
         run.written.append(path)
