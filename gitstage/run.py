@@ -446,7 +446,7 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
     project = run.project
     scratch = project.scratch
     kept = os.path.join(project.kept_dir, stage.name or posixpath.basename(stage.file))
-    precious = []
+    precious: list[str] = []
 
     def settle() -> None:
         for path in precious:

@@ -16,7 +16,7 @@ def command(verb: str | None) -> None:
         for code, meaning in EXIT_CODES.items():
             click.echo(f"{code:>4}  {meaning}")
         return
-    with click.Context(cli, info_name=PROGRAM) as context:
+    with click.Context(cli, info_name=PROGRAM, **cli.context_settings) as context:
         if verb is None:
             click.echo(cli.get_help(context))
             return

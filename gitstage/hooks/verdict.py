@@ -17,10 +17,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitstage.digest import Digest
-from gitstage.errors import ConfigError
-from gitstage.git import IndexTree, Repo
+from gitstage.errors import ConfigError, PipelineError
+from gitstage.git import CommitTree, IndexTree, Repo
 from gitstage.hooks import projects
-from gitstage.pipeline import Pipeline
+from gitstage.pipeline import Pipeline, Stage, is_inside
 from gitstage.project import Project
 from gitstage.recorded import Overlay, Recorded
 from gitstage.status import Change, StageStatus, changed, status
@@ -112,8 +112,8 @@ def _relevant_paths(repo: Repo) -> list[str]:
 # -- the verdict -----------------------------------------------------------------------------------------------
 
 
-def load(project: Project, tree: IndexTree) -> Pipeline:
-    """The pipeline as the index has it."""
+def load(project: Project, tree: IndexTree | CommitTree) -> Pipeline:
+    """The pipeline as the index or a commit has it."""
     return Pipeline.load(tree, project.root, bool_style=project.config.bool_style, list_style=project.config.list_style)
 
 
@@ -153,9 +153,11 @@ def judge(project: Project, staged: Collection[str]) -> list[Finding]:
         return [Finding(path, "is not merged yet", f"git add {shlex.quote(path)} after mending it") for path in torn]
     pipeline = load(project, tree)
     whole = Overlay(tree, Recorded(pipeline, project.cache), _Loose(project, repo))
+    before = _before(project)
     findings = []
     for one in changed(status(pipeline, whole, project.cache)):
-        reasons = [change for change in one.changes if not _is_accepted(tree, change)]
+        touched = _is_touched(project, one.stage, before, staged)
+        reasons = [change for change in one.changes if not _is_accepted(tree, change, touched=touched)]
         if reasons:
             findings += _findings(project, pipeline, one, reasons)
     return findings
@@ -165,9 +167,33 @@ def _is_pipeline_file(path: str) -> bool:
     return posixpath.basename(path) in ("dvc.yaml", "dvc.lock") or path.endswith(".dvc")
 
 
-def _is_accepted(tree: IndexTree, change: Change) -> bool:
-    """No reason to refuse: a stage that always runs, or a file whose other forms agree (line ends, filters)."""
-    if change.role == "always":
+def _before(project: Project) -> dict[tuple[str, str | None], Stage]:
+    """The stages of HEAD; none if there is no commit yet or its pipeline cannot be read."""
+    repo = project.repo
+    if repo is None or repo.head() is None:
+        return {}
+    try:
+        pipeline = load(project, repo.commit("HEAD", project.prefix, project.memo))
+    except PipelineError:
+        return {}
+    return {(stage.file, stage.name): stage for stage in pipeline.stages}
+
+
+def _is_touched(
+    project: Project, stage: Stage, before: Mapping[tuple[str, str | None], Stage], staged: Collection[str]
+) -> bool:
+    """Does the commit change the stage, its record or one of its files?"""
+    old = before.get((stage.file, stage.name))
+    if old is None or (old.record, old.definition) != (stage.record, stage.definition):
+        return True
+    named = {d.path for d in stage.deps} | {p.path for p in stage.params} | {o.path for o in stage.outs}
+    return any(is_inside(path, project.in_repo(one)) for one in named for path in staged)
+
+
+def _is_accepted(tree: IndexTree, change: Change, *, touched: bool) -> bool:
+    """No reason to refuse: a stage that always runs; data that is elsewhere, of a stage that the commit leaves alone
+    (a clone need not have all data); a file whose other forms agree (line ends, filters)."""
+    if change.role == "always" or (change.state == "not in cache" and not touched):
         return True
     return (
         change.state == "modified"

@@ -512,3 +512,17 @@ def test_clone_without_the_data_is_told_how_to_get_it(branches: Repo) -> None:
     assert "git stage pull" in got.stderr
     assert len(got.stderr.splitlines()) <= 6
     assert contents(clone) == {}
+
+
+def test_data_that_a_clone_does_not_have_is_no_reason(hooked: Repo) -> None:
+    """A stage that the commit does not touch may have its outputs elsewhere; one that it touches may not."""
+    hooked.stage("run", "-n", "other", "-d", "tracked/f", "-o", "other", "cp tracked/f other", check=True)
+    passes(hooked, "-a")
+    hooked.git("add", "-A")
+    hooked.run("git", "commit", "-q", "-m", "other")
+    hooked.remove(*(f".dvc/cache/files/md5/{md5('one' + chr(10))[:2]}/{md5('one' + chr(10))[2:]}",))
+    hooked.write({"tracked/f": "changed\n"})
+    hooked.stage("repro", "-s", "other", check=True)
+    passes(hooked, "-a")
+    hooked.write({"dvc.lock": hooked.read("dvc.lock").replace("size: 4", "size: 5")})
+    refused(hooked, "-a", names=("s", "out"))
