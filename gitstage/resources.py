@@ -25,3 +25,13 @@ def template(name: str) -> str:
 def fill(text: str, values: dict[str, str]) -> str:
     """Put `values` in place of `@KEY@`, as they are. A key of the text that has no value is a KeyError."""
     return re.sub(r"@([A-Z]+)@", lambda found: values[found[1]], text)
+
+
+def has_marker(path: str, marker: bytes) -> bool:
+    """Was the file at `path` made from a template of ours? Its second line says so."""
+    try:
+        with open(path, "rb") as stream:
+            stream.readline(1000)
+            return stream.readline(1000).startswith(marker)
+    except OSError:
+        return False

@@ -18,7 +18,7 @@ from typing import Literal
 
 from gitstage.errors import GitstageError, SystemFailure, UsageError
 from gitstage.fs import atomic_write
-from gitstage.resources import fill, template
+from gitstage.resources import fill, has_marker, template
 
 MARKER = b"# gitstage-shim "
 SHELLS = ("bash", "zsh", "fish")
@@ -42,12 +42,7 @@ def default_folder(programs: str) -> str:
 
 def is_dispatcher(path: str) -> bool:
     """Whether `path` is a dispatcher of ours, of any version."""
-    try:
-        with open(path, "rb") as stream:
-            stream.readline(1000)
-            return stream.readline(1000).startswith(MARKER)
-    except OSError:
-        return False
+    return has_marker(path, MARKER)
 
 
 def real_git(leave_out: Collection[str] = ()) -> str | None:

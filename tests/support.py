@@ -27,6 +27,10 @@ IDENTITY = {
 }
 
 
+ODD_NAMES = ["a b", "#x", "a*b", "[x]", "line\nfeed", "trailing ", ":colon", ":(top)q", "!not", "-n", "q?"]
+"""File names that a shell, a pathspec or an ignore file takes for something else."""
+
+
 def sealed_environment(home: Path) -> dict[str, str]:
     """An environment in which neither the user's settings nor the clock's zone can be seen.
 

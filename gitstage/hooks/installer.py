@@ -18,7 +18,7 @@ from typing import Literal
 from gitstage.errors import GitstageError, SystemFailure
 from gitstage.fs import atomic_write
 from gitstage.git import Repo
-from gitstage.resources import fill, template
+from gitstage.resources import fill, has_marker, template
 
 MARKER = b"# gitstage-hook "
 PREVIOUS = ".gitstage-prev"
@@ -146,12 +146,7 @@ def _writable_folder(repo: Repo) -> str:
 
 
 def _is_ours(path: str) -> bool:
-    try:
-        with open(path, "rb") as stream:
-            stream.readline(1000)
-            return stream.readline(1000).startswith(MARKER)
-    except OSError:
-        return False
+    return has_marker(path, MARKER)
 
 
 def _ours(folder: str, name: str) -> str | None:

@@ -28,6 +28,7 @@ def post_checkout(old: str, new: str, flag: str) -> None:
     repo = Repo.discover()
     if repo is None or repo.top is None:
         return
+    repo.offline = True
     files: list[str] = []
     complete = True
     for prefix in projects.prefixes(repo):

@@ -42,6 +42,7 @@ def pre_commit() -> int:
     repo = Repo.discover()
     if repo is None or repo.top is None:
         return 0
+    repo.offline = True
     mode = repo.settings().get("verify", "block")
     if mode not in ("block", "warn", "off"):
         raise ConfigError(

@@ -17,20 +17,7 @@ from gitstage.git import LOCAL_ENV, Repo, clean_env
 from gitstage.git.program import chunks
 from gitstage.memo import Memo
 
-ODD_NAMES = [
-    "a b",
-    "#x",
-    "a*b",
-    "[x]",
-    "line\nfeed",
-    "trailing ",
-    ":colon",
-    ":(top)q",
-    "!not",
-    "\udce9\udcff",
-    "-n",
-    "q?",
-]
+ODD_NAMES = [*support.ODD_NAMES, "\udce9\udcff"]
 
 
 def opened(repo: support.Repo, folder: str = ".") -> Repo:

@@ -21,21 +21,7 @@ from gitstage.memo import Memo
 pytestmark = pytest.mark.filterwarnings("error")
 
 Open = Callable[..., "IndexTree | CommitTree"]
-ODD_NAMES = [
-    "a b",
-    "#x",
-    "a*b",
-    "[x]",
-    "line\nfeed",
-    "trailing ",
-    ":colon",
-    ":(top)q",
-    "!not",
-    "-n",
-    "q?",
-    "tab\t",
-    "back\\s",
-]
+ODD_NAMES = [*support.ODD_NAMES, "tab\t", "back\\s"]
 
 
 def d(data: bytes | str) -> Digest:
