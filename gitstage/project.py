@@ -118,8 +118,9 @@ class Project:
 
     @property
     def kept_dir(self) -> str:
-        """Where the outputs of failed commands are kept when the earlier ones return."""
-        return os.path.join(self.scratch.parent, "failed")
+        """Where bytes go that exist nowhere else and had to make room: what a failed command wrote where an earlier
+        output returned, and earlier outputs that no cache has."""
+        return os.path.join(self.scratch.parent, "kept")
 
     def sweep(self) -> None:
         """Tidy up behind killed processes of ours."""

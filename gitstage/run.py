@@ -131,8 +131,9 @@ class _Run:
     ignore: Sequence[str] = ()
     definition: Mapping[str, bytes] = field(default_factory=dict)
     """Pipeline files that belong to the stage being run for the first time, written when its command succeeded."""
-    settle: Callable[[], None] | None = None
-    """Called just before the lock is written: from then on the new outputs count, also after a crash."""
+    settle: Callable[[], list[str]] | None = None
+    """Called just before the lock is written: from then on the new outputs count, also after a crash. Returns what the
+    user should know."""
 
 
 def plan_order(pipeline: Pipeline, targets: Sequence[Target] | None, options: Options) -> list[Stage]:
@@ -448,10 +449,11 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
     kept = os.path.join(project.kept_dir, stage.name or posixpath.basename(stage.file))
     precious: list[str] = []
 
-    def settle() -> None:
+    def settle() -> list[str]:
         for path in precious:
             scratch.keep(path, kept)
         scratch.settle()
+        return [f"the earlier '{path}' was in no cache; it is kept in {_seen(kept, path)}" for path in precious]
 
     try:
         for out in outs:
@@ -474,13 +476,16 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
             _remove_special(project, out)
         for path in scratch.restore(kept):
             if isinstance(error, GitstageError) and error.hint is None:
-                error.hint = (
-                    f"what it wrote to {path} is kept in {os.path.relpath(os.path.join(kept, path), os.getcwd())}"
-                )
+                error.hint = f"what it wrote to {path} is kept in {_seen(kept, path)}"
         raise
     finally:
         run.settle = None
     scratch.forget()
+
+
+def _seen(folder: str, path: str) -> str:
+    """Where `path` lies in the absolute `folder`, as seen from here."""
+    return os.path.relpath(os.path.join(folder, path))
 
 
 def _remove_special(project: Project, out: Output) -> None:
@@ -642,8 +647,8 @@ def _write_lock(run: _Run, stage: Stage, entry: dict[str, Any]) -> Iterator[Even
         for out in stage.outs
         if out.cache and (digest := _digest(next((e for e in entry.get("outs", ()) if e["path"] == out.spelled), {})))
     }
-    if run.settle is not None:
-        run.settle()
+    for message in run.settle() if run.settle is not None else ():
+        yield Warned(stage.label(project.cwd), message)
     if new != old:
         atomic_write(project.worktree.absolute(path), new)
         run.written.append(path)

@@ -15,6 +15,7 @@ import shlex
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gitstage.digest import Digest
 from gitstage.errors import ConfigError, PipelineError
@@ -67,24 +68,41 @@ def pre_commit() -> int:
 
 
 def _is_relevant(repo: Repo, staged: Collection[str]) -> bool:
-    """Does any staged path concern a stage? Answered from a note about the very pipeline files that are in the index."""
-    listed = repo.git("ls-files", "-s", "-z", "--", *(f":(top){spec}" for spec in SPECS))
+    """Does any staged path concern a stage? Answered from a note about the very files that say so in the index: the
+    pipeline files, and the files that their templates take values from."""
+    listed = _staged_blobs(repo, [f":(top){spec}" for spec in SPECS])
     if not listed:
         return False
-    key = hashlib.sha256(listed).hexdigest()
-    note = os.path.join(repo.worktree_state_dir, "relevant.json")
-    paths: list[str] | None = None
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError), open(note, encoding="utf-8") as stream:
-        found = json.load(stream)
-        paths = found["paths"] if found["key"] == key else None
-    if paths is None:
-        paths = _relevant_paths(repo)
+    path = os.path.join(repo.worktree_state_dir, "relevant.json")
+    note = _read_note(path)
+    if note is None or note["key"] != _key(repo, listed, note["sources"]):
+        paths, sources = _relevant_paths(repo)
+        note = {"key": _key(repo, listed, sources), "sources": sources, "paths": paths}
         with contextlib.suppress(OSError, UnicodeEncodeError):
-            os.makedirs(os.path.dirname(note), mode=0o700, exist_ok=True)
-            with open(note, "w", encoding="utf-8") as stream:
-                json.dump({"key": key, "paths": paths}, stream)
-    known = set(paths)
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            with open(path, "w", encoding="utf-8") as stream:
+                json.dump(note, stream)
+    known = set(note["paths"])
     return any(_concerns(path, known) for path in staged)
+
+
+def _read_note(path: str) -> dict[str, Any] | None:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            found = json.load(stream)
+    except (OSError, ValueError):
+        return None
+    complete = isinstance(found, dict) and {"key", "sources", "paths"} <= found.keys()
+    return found if complete else None
+
+
+def _staged_blobs(repo: Repo, specs: Sequence[str]) -> bytes:
+    return repo.git("ls-files", "-s", "-z", "--", *specs)
+
+
+def _key(repo: Repo, listed: bytes, sources: Sequence[str]) -> str:
+    blobs = _staged_blobs(repo, [f":(top,literal){path}" for path in sources]) if sources else b""
+    return hashlib.sha256(listed + b"\0\0" + blobs).hexdigest()
 
 
 def _concerns(path: str, known: Collection[str]) -> bool:
@@ -98,16 +116,18 @@ def _concerns(path: str, known: Collection[str]) -> bool:
     return "" in known
 
 
-def _relevant_paths(repo: Repo) -> list[str]:
-    """All that the stages of the index read or write, relative to the top."""
+def _relevant_paths(repo: Repo) -> tuple[list[str], list[str]]:
+    """All that the stages of the index read or write, and what their templates take values from; relative to the top."""
     found: set[str] = set()
+    sources: set[str] = set()
     for prefix in projects.prefixes(repo):
         with contextlib.closing(projects.at(repo, prefix)) as project:
             pipeline = load(project, repo.index(prefix, project.memo))
             for stage in pipeline.stages:
                 paths = [d.path for d in stage.deps] + [p.path for p in stage.params] + [o.path for o in stage.outs]
-                found.update(project.in_repo(path) for path in [*paths, *pipeline.sources] if not path.startswith("/"))
-    return sorted("" if path == "." else path for path in found)
+                found.update(project.in_repo(path) for path in paths if not path.startswith("/"))
+            sources.update(project.in_repo(path) for path in pipeline.sources)
+    return sorted("" if path == "." else path for path in found | sources), sorted(sources)
 
 
 # -- the verdict -----------------------------------------------------------------------------------------------

@@ -408,3 +408,21 @@ def test_output_of_a_linked_kind_is_made_anew(project: Repo, kind: str) -> None:
     project.stage("repro", check=True)
     assert (kept.read_text(), project.read("out")) == ("one\n", "two\n")
     assert os.path.samefile(project.path / "out", project.object(md5("two\n")))
+
+
+def test_an_earlier_output_that_no_cache_has_is_kept(copied: Repo) -> None:
+    copied.write({"out": "by hand\n", "src": "two\n"})
+    got = copied.stage("repro", check=True)
+    assert copied.read("out") == "two\n"
+    kept = ".dvc/tmp/gitstage/kept/copy/out"
+    assert kept in got.stderr
+    assert copied.read(kept) == "by hand\n"
+
+
+def test_what_a_failed_command_wrote_over_an_earlier_output_is_kept(copied: Repo) -> None:
+    copied.write({"dvc.yaml": copied.read("dvc.yaml").replace("cp src out", "echo half > out; exit 3")})
+    got = copied.stage("repro")
+    assert got.returncode == 5
+    assert copied.read("out") == "one\n"
+    assert copied.read(".dvc/tmp/gitstage/kept/copy/out") == "half\n"
+    assert ".dvc/tmp/gitstage/kept/copy/out" in got.stderr

@@ -526,3 +526,19 @@ def test_data_that_a_clone_does_not_have_is_no_reason(hooked: Repo) -> None:
     passes(hooked, "-a")
     hooked.write({"dvc.lock": hooked.read("dvc.lock").replace("size: 4", "size: 5")})
     refused(hooked, "-a", names=("s", "out"))
+
+
+def test_what_concerns_a_stage_follows_the_values_of_its_templates(hooked: Repo) -> None:
+    pipeline = "stages:\n  t:\n    cmd: cp ${from} made\n    deps:\n    - ${from}\n    outs:\n    - made\n"
+    hooked.write({"more/dvc.yaml": pipeline, "more/params.yaml": "from: one\n", "more/one": "1\n", "more/two": "2\n"})
+    hooked.stage("repro", "-P", check=True)
+    hooked.git("add", "-A")
+    passes(hooked)
+    hooked.write({"more/params.yaml": "from: two\n"})
+    hooked.stage("repro", "-P", check=True)
+    hooked.git("add", "-A")
+    passes(hooked)
+    hooked.write({"more/one": "changed\n"})
+    passes(hooked, "-a")
+    hooked.write({"more/two": "changed\n"})
+    refused(hooked, "-a", names=("more/dvc.yaml:t", "more/two"))
