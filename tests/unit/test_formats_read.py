@@ -25,8 +25,8 @@ def parser(request, monkeypatch):
     """Everything here holds for both of PyYAML's parsers."""
     if request.param == "pure":
         monkeypatch.setattr(read, "Loader", yaml.SafeLoader)
-    elif not hasattr(yaml, "CSafeLoader"):
-        pytest.skip("PyYAML was built without libyaml")
+    else:
+        assert read.Loader is yaml.CSafeLoader, "PyYAML was built without libyaml"
 
 
 @pytest.mark.parametrize(
