@@ -529,8 +529,14 @@ def _run_command(project: Project, stage: Stage, command: str) -> None:
 
     def stop(signum: int, _: object) -> None:
         stopped.append(signum)
-        if signum != signal.SIGINT or len(stopped) > 1:  # Ctrl-C reaches the command by itself
-            process.send_signal(signal.SIGTERM if signum != signal.SIGINT else signal.SIGKILL)
+        if signum == signal.SIGINT:  # Ctrl-C reaches the command by itself
+            if len(stopped) > 1:
+                process.kill()
+        elif hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.killpg(0, signal.SIGTERM)  # all that the command started, too
+        else:
+            process.terminate()
 
     with _handling(stop):
         process = subprocess.Popen(

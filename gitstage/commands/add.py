@@ -31,7 +31,7 @@ def command(
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     if out is not None and len(targets) != 1:
         raise UsageError("-o takes one target")
-    with opened(write=True) as (project, _):
+    with opened(write=True, on_wait=ui.waiting) as (project, _):
         written: list[str] = []
         if out is not None:
             paths = [track.bring_in(project, targets[0], out, force=force)]

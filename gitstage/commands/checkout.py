@@ -33,7 +33,7 @@ def command(
     from gitstage.ui import Ui, outputs
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened(write=True) as (project, _):
+    with opened(write=True, on_wait=ui.waiting) as (project, _):
         pipeline = project.pipeline
         chosen = select(pipeline, targets, with_deps=with_deps, recursive=recursive)
         wanted = checkout.wanted_by(chosen if chosen is not None else [Target(stage) for stage in pipeline.stages])

@@ -31,7 +31,7 @@ def command(
     from gitstage.ui.differences import reason
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened(write=True) as (project, lock):
+    with opened(write=True, on_wait=ui.waiting) as (project, lock):
         pipeline = project.pipeline
         chosen = select(pipeline, targets, with_deps=with_deps, recursive=recursive)
         stages = list(pipeline.stages) if chosen is None else list(dict.fromkeys(target.stage for target in chosen))

@@ -46,7 +46,7 @@ def command(
         allow_missing=allow_missing, dry=dry, keep_going=keep_going, ignore_errors=ignore_errors,
         commit=not no_commit, run_cache=not no_run_cache,
     )  # fmt: skip
-    with opened(write=True) as (project, lock):
+    with opened(write=True, on_wait=ui.waiting) as (project, lock):
         graph = project.pipeline
         for text in graph.warnings:
             ui.note(text)

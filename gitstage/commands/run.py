@@ -59,7 +59,7 @@ def command(quiet: bool, verbose: int, command: tuple[str, ...], **given: Any) -
     options = run.Options(
         force=given["force"], commit=not given["no_commit"], run_cache=not given["no_run_cache"], single=True
     )
-    with opened(write=True) as (project, lock):
+    with opened(write=True, on_wait=ui.waiting) as (project, lock):
         edit = define.edit(project, words, force=given["force"])
         written: list[str] = []
         if given["no_exec"]:

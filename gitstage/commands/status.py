@@ -32,7 +32,7 @@ def command(
     from gitstage.ui import NOTHING_TRACKED, UP_TO_DATE, Ui, differences
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened(write=True, optional=True) as (project, _):
+    with opened(write=True, optional=True, on_wait=ui.waiting) as (project, _):
         for path in project.recovered:
             ui.note(f"{path}: brought back; the command that was to replace it was killed")
         pipeline = project.pipeline

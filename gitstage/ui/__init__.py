@@ -37,6 +37,10 @@ class Ui:
             sys.stdout.flush()
             print(f"git-stage: {text}", file=sys.stderr)
 
+    def waiting(self, holder: str) -> None:
+        """Somebody else has the project's lock; called after a while of waiting."""
+        self.note(f"waiting for {holder} to be done with this project")
+
     def json(self, value: Any) -> None:
         """A value as JSON on stdout, whatever the volume."""
         print(json.dumps(value))
