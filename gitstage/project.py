@@ -15,7 +15,7 @@ from gitstage import fs
 from gitstage.cache import Cache
 from gitstage.config import Config
 from gitstage.digest import Digest
-from gitstage.errors import GitstageError, NoProject, PipelineError, SystemFailure
+from gitstage.errors import ConfigError, GitstageError, NoProject, PipelineError, SystemFailure
 from gitstage.fs import Root, Scratch
 from gitstage.git import Repo
 from gitstage.locks import PathLocks, RepoLock
@@ -218,6 +218,10 @@ class Project:
         asked = self.repo.settings().get("layout", "auto") if self.repo else "auto"
         if asked in ("2", "3"):
             return int(asked)
+        if asked != "auto":
+            raise ConfigError(
+                f"gitstage.layout: '{asked}' is not one of auto, 2, 3", "git config --unset gitstage.layout"
+            )
         kinds = {
             entry.digest.legacy
             for stage in self.pipeline.stages

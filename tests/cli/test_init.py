@@ -162,3 +162,12 @@ def test_version_and_help(repo: Repo) -> None:
         got = repo.stage(*argv, check=True)
         assert "run" in got.stdout
         assert got.stderr == ""
+
+
+def test_a_layout_that_is_none_is_refused(ran: Repo) -> None:
+    ran.git("config", "gitstage.layout", "9")
+    ran.write({"new": "1\n"})
+    got = ran.stage("add", "new")
+    assert (got.returncode, got.stdout) == (6, "")
+    assert "gitstage.layout" in got.stderr
+    assert not ran.exists("new.dvc")
