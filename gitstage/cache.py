@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, manifest_digest, parse_manifest
 from gitstage.errors import CacheMiss, FormatError, GitstageError
@@ -265,15 +265,6 @@ class Cache:
             then = time.time_ns() - _BACKDATE
             os.utime(target, ns=(then, then))
         return True
-
-    def objects(self, *, legacy: bool = False) -> Iterable[Digest]:
-        """Every object of one layout."""
-        base = self.folder if legacy else f"{self.folder}/files/md5"
-        for short in sorted(os.listdir(base)) if os.path.isdir(base) else []:
-            if len(short) == 2 and os.path.isdir(f"{base}/{short}"):
-                for rest in sorted(os.listdir(f"{base}/{short}")):
-                    with contextlib.suppress(ValueError):
-                        yield Digest.parse(short + rest, legacy=legacy)
 
 
 class _Tee:

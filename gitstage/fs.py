@@ -13,7 +13,6 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
 
 from gitstage.errors import PipelineError, SystemFailure
 
@@ -262,6 +261,8 @@ class Scratch:
         self._alive: int | None = None
         self._journal: list[tuple[str, str]] = []
         self._count = 0
+        self.dead: list[str] = []
+        """Names of the folders that `sweep` removed; temporary files elsewhere begin with them."""
 
     @property
     def folder(self) -> str:
@@ -359,6 +360,7 @@ class Scratch:
             journal = _read_journal(folder)
             _bring_back(self.root, folder, journal, kept)
             returned += [path for path, _ in journal]
+            self.dead.append(os.path.basename(folder))
             shutil.rmtree(folder, onerror=_make_writable)
             os.close(alive)
         return returned
@@ -506,12 +508,3 @@ def clone(source: str, target: str) -> bool:
             os.close(target_fd)
     finally:
         os.close(source_fd)
-
-
-@contextlib.contextmanager
-def explained(path: str) -> Iterator[None]:
-    """Turn an OSError inside into one line that names `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise SystemFailure(f"{error.filename or path}: {error.strerror or error}") from error

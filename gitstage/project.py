@@ -126,6 +126,8 @@ class Project:
         """Tidy up behind killed processes of ours."""
         if os.path.isdir(self.scratch.parent):
             self.recovered = self.scratch.sweep(self.kept_dir)
+            if self.scratch.dead:
+                self.cache.sweep(self.scratch.dead)
 
     @cached_property
     def repo(self) -> Repo | None:

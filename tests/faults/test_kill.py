@@ -225,3 +225,16 @@ def test_output_of_a_killed_run_comes_back(project: Repo, tmp_path: Path) -> Non
     assert (project.read("d/f"), project.read("d/by hand")) == ("one\n", "mine\n")
     assert project.read("out") == "by hand too\n"
     nothing_stays(project, OWN | {"src", "out", "d/f", "d/by hand", "dvc.yaml", "dvc.lock"})
+
+
+def test_temporary_files_in_a_cache_on_another_file_system(project: Repo, tmp_path: Path) -> None:
+    """There a killed command leaves its temporary files at the top of the cache, named for its folder in .dvc/tmp."""
+    cache = tmp_path / "cache"
+    project.write({".dvc/config": f"[cache]\n    dir = {cache}\n", "f": "1\n"})
+    project.stage("add", "f", check=True)
+    project.write({".dvc/tmp/gitstage/99999999-0a0b0c0d/alive": "locked\n"})
+    for name in (".99999999-0a0b0c0d-1.tmp", ".99999999-0a0b0c0e-1.tmp"):
+        (cache / name).write_text("half")
+    project.stage("status", check=True)
+    assert sorted(path.name for path in cache.iterdir()) == [".99999999-0a0b0c0e-1.tmp", "files"]
+    assert not project.exists(".dvc/tmp/gitstage/99999999-0a0b0c0d")
