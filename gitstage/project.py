@@ -25,6 +25,9 @@ from gitstage.runcache import RunCache
 from gitstage.store import Store
 from gitstage.tree import WorkTree
 
+STATE_FILE = "outputs.json"
+"""In Git's folder of the work tree; see read_state."""
+
 
 def _join(repo: Repo, root: str, name: str) -> str:
     """A file of the project at `root`, relative to the top of the Git work tree."""
@@ -279,8 +282,7 @@ class Project:
 
     @cached_property
     def _state_file(self) -> str:
-        folder = self.repo.worktree_state_dir if self.repo else self.scratch.parent
-        return os.path.join(folder, "outputs.json")
+        return os.path.join(self.repo.worktree_state_dir if self.repo else self.scratch.parent, STATE_FILE)
 
     def restored(self) -> dict[str, Digest]:
         """Outputs (root-relative) that were last in agreement with the lock, and with which content."""
@@ -291,12 +293,7 @@ class Project:
         return found
 
     def _state(self) -> dict[str, dict[str, str]]:
-        try:
-            with open(self._state_file, encoding="utf-8", errors="surrogateescape") as stream:
-                found = json.load(stream)
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return read_state(self._state_file)
 
     def remember_restored(self, outputs: Mapping[str, Digest]) -> None:
         """Replace what `restored` returns."""
@@ -326,6 +323,16 @@ def opened(
         with lock:
             project.sweep()
             yield project, lock
+
+
+def read_state(path: str) -> dict[str, dict[str, str]]:
+    """What was last restored in each project of a work tree: its folder relative to the top -> output -> digest."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            found = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def refuse_no_project(folder: str) -> NoReturn:

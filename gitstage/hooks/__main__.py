@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from gitstage.errors import GitstageError
 
-REFUSING = frozenset({"pre-commit"})
+REFUSING = frozenset({"pre-commit", "pre-merge-commit"})
 """Hooks whose exit code Git acts on; the others always exit with 0, so that Git's own exit code stays true."""
 
 
@@ -17,14 +17,16 @@ def run_hook(name: str, arguments: Sequence[str]) -> int:
     if os.environ.get("GITSTAGE_HOOKS") == "0":
         return 0
     try:
-        if name == "pre-commit":
+        if name in REFUSING:
             from gitstage.hooks import verdict
 
             return verdict.pre_commit()
-        if name == "post-checkout":
-            from gitstage.hooks import restore
+        from gitstage.hooks import restore
 
+        if name == "post-checkout":
             restore.post_checkout(*arguments[:3])
+        elif name in restore.EVENTS:
+            restore.after(name, *arguments[:1])
     except GitstageError as error:
         say(f"{name}: {error}")
         if error.hint:

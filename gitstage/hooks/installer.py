@@ -29,17 +29,23 @@ _MADE_FOLDER = "hooks-folder-made"
 @dataclass(frozen=True, slots=True)
 class Hook:
     """What is special about a hook. `refuses`: Git acts on its exit code; `stdin`: Git tells it something there;
-    `gate`: the template of the sh lines that find out, without starting Python, that there is nothing to do."""
+    `gates`: templates of the sh lines that find out, without starting Python, that there is nothing to do."""
 
     name: str
     refuses: bool
     stdin: bool
-    gate: str = ""
+    gates: tuple[str, ...] = ()
 
 
 HOOKS = (
     Hook("pre-commit", refuses=True, stdin=False),
-    Hook("post-checkout", refuses=False, stdin=False, gate="post-checkout.sh"),
+    Hook("pre-merge-commit", refuses=True, stdin=False),
+    Hook("post-checkout", refuses=False, stdin=False, gates=("post-checkout.sh", "changed.sh")),
+    Hook("post-merge", refuses=False, stdin=False, gates=("changed.sh",)),
+    Hook("post-rewrite", refuses=False, stdin=True, gates=("changed.sh",)),
+    Hook("post-commit", refuses=False, stdin=False, gates=("changed.sh",)),
+    Hook("post-applypatch", refuses=False, stdin=False, gates=("changed.sh",)),
+    Hook("post-index-change", refuses=False, stdin=False, gates=("index-change.sh", "changed.sh")),
 )
 
 
@@ -64,8 +70,9 @@ def hook_text(hook: Hook, python: str) -> str:
         "PYTHON": shlex.quote(python),
         "STDIN": "in=$(cat)" if hook.stdin else "",
         "FEED": 'printf "%s${in:+\\n}" "$in" | ' if hook.stdin else "",
-        "GATE": '[ "${GITSTAGE_HOOKS-1}" != 0 ] || exit "$rc"'
-        + (hook.gate and "\n" + template(hook.gate).rstrip("\n")),
+        "GATE": "\n".join(
+            ['[ "${GITSTAGE_HOOKS-1}" != 0 ] || exit "$rc"', *(template(gate).rstrip("\n") for gate in hook.gates)]
+        ),
         "MISSING": missing,
         "FAILED": '{ status=$?; [ "$rc" -ne 0 ] || rc=$status; }' if hook.refuses else ":",
     }

