@@ -1,4 +1,4 @@
-"""What each Git hook does: verdict.py refuses commits, restore.py brings outputs along, installer.py puts hooks in place.
+"""What each Git hook does: gate.py and verdict.py refuse commits, restore.py brings outputs along, installer.py installs.
 
 A hook file starts `run_hook` of __main__.py, without click, so that it starts fast.
 """

@@ -18,9 +18,9 @@ def run_hook(name: str, arguments: Sequence[str]) -> int:
         return 0
     try:
         if name in REFUSING:
-            from gitstage.hooks import verdict
+            from gitstage.hooks import gate
 
-            return verdict.pre_commit()
+            return gate.pre_commit()
         from gitstage.hooks import restore
 
         if name == "post-checkout":

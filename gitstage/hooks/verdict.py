@@ -1,32 +1,25 @@
 """pre-commit: may this index become a commit?
 
-Judged is the index that Git hands over, so every form of commit is judged by what it commits. A commit that touches
-nothing that a stage reads, writes or says is let through without looking further.
+Judged is the index that Git hands over, so every form of commit is judged by what it commits.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
-import os
 import posixpath
 import shlex
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gitstage.digest import Digest
-from gitstage.errors import ConfigError, PipelineError
+from gitstage.errors import PipelineError
 from gitstage.git import CommitTree, IndexTree, Repo
 from gitstage.hooks import projects
 from gitstage.pipeline import Pipeline, Stage, is_inside
 from gitstage.project import Project
 from gitstage.recorded import Overlay, Recorded
 from gitstage.status import Change, StageStatus, changed, status
-
-SPECS = ("*.dvc", "*dvc.lock", "*dvc.yaml", "*.dvc/config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,85 +31,16 @@ class Finding:
     repair: str
 
 
-def pre_commit() -> int:
-    """Exit code for Git: 1 refuses the commit."""
-    repo = Repo.discover()
-    if repo is None or repo.top is None:
-        return 0
-    repo.offline = True
-    mode = repo.settings().get("verify", "block")
-    if mode not in ("block", "warn", "off"):
-        raise ConfigError(
-            f"gitstage.verify: '{mode}' is not one of block, warn, off", "git config gitstage.verify block"
-        )
-    if mode == "off":
-        return 0
-    staged = repo.staged()
-    if not staged or not _is_relevant(repo, staged):
-        return 0
+def judge(repo: Repo, staged: Collection[str]) -> list[Finding]:
+    """What speaks against committing the index of `repo`, in all its projects. `staged`: paths relative to the top."""
     findings = []
     for prefix in projects.prefixes(repo):
         with contextlib.closing(projects.at(repo, prefix)) as project:
-            findings += judge(project, staged)
-    if not findings:
-        return 0
-    _tell(findings, refused=mode == "block")
-    return 1 if mode == "block" else 0
+            findings += _judge(project, staged)
+    return findings
 
 
-# -- does the commit concern us? -------------------------------------------------------------------------------
-
-
-def _is_relevant(repo: Repo, staged: Collection[str]) -> bool:
-    """Does any staged path concern a stage? Answered from a note about the very files that say so in the index: the
-    pipeline files, and the files that their templates take values from."""
-    listed = _staged_blobs(repo, [f":(top){spec}" for spec in SPECS])
-    if not listed:
-        return False
-    path = os.path.join(repo.worktree_state_dir, "relevant.json")
-    note = _read_note(path)
-    if note is None or note["key"] != _key(repo, listed, note["sources"]):
-        paths, sources = _relevant_paths(repo)
-        note = {"key": _key(repo, listed, sources), "sources": sources, "paths": paths}
-        with contextlib.suppress(OSError, UnicodeEncodeError):
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            with open(path, "w", encoding="utf-8") as stream:
-                json.dump(note, stream)
-    known = set(note["paths"])
-    return any(_concerns(path, known) for path in staged)
-
-
-def _read_note(path: str) -> dict[str, Any] | None:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            found = json.load(stream)
-    except (OSError, ValueError):
-        return None
-    complete = isinstance(found, dict) and {"key", "sources", "paths"} <= found.keys()
-    return found if complete else None
-
-
-def _staged_blobs(repo: Repo, specs: Sequence[str]) -> bytes:
-    return repo.git("ls-files", "-s", "-z", "--", *specs)
-
-
-def _key(repo: Repo, listed: bytes, sources: Sequence[str]) -> str:
-    blobs = _staged_blobs(repo, [f":(top,literal){path}" for path in sources]) if sources else b""
-    return hashlib.sha256(listed + b"\0\0" + blobs).hexdigest()
-
-
-def _concerns(path: str, known: Collection[str]) -> bool:
-    name = posixpath.basename(path)
-    if name in ("dvc.yaml", "dvc.lock") or name.endswith(".dvc") or path.endswith(".dvc/config"):
-        return True
-    while path:
-        if path in known:
-            return True
-        path = posixpath.dirname(path)
-    return "" in known
-
-
-def _relevant_paths(repo: Repo) -> tuple[list[str], list[str]]:
+def relevant_paths(repo: Repo) -> tuple[list[str], list[str]]:
     """All that the stages of the index read or write, and what their templates take values from; relative to the top."""
     found: set[str] = set()
     sources: set[str] = set()
@@ -128,9 +52,6 @@ def _relevant_paths(repo: Repo) -> tuple[list[str], list[str]]:
                 found.update(project.in_repo(path) for path in paths if not path.startswith("/"))
             sources.update(project.in_repo(path) for path in pipeline.sources)
     return sorted("" if path == "." else path for path in found | sources), sorted(sources)
-
-
-# -- the verdict -----------------------------------------------------------------------------------------------
 
 
 def load(project: Project, tree: IndexTree | CommitTree) -> Pipeline:
@@ -164,7 +85,7 @@ class _Loose:
         return self._project.worktree.digests(self._allowed(paths), legacy=legacy)
 
 
-def judge(project: Project, staged: Collection[str]) -> list[Finding]:
+def _judge(project: Project, staged: Collection[str]) -> list[Finding]:
     """What speaks against committing the index of `project`'s repository."""
     repo = project.repo
     assert repo is not None
@@ -270,7 +191,7 @@ def _short(value: object) -> str:
     return "nothing" if value is None else str(value)[:40]
 
 
-def _tell(findings: Sequence[Finding], *, refused: bool) -> None:
+def tell(findings: Sequence[Finding], *, refused: bool) -> None:
     shown = findings[:20]
     lines = [
         f"gitstage: {'commit refused' if refused else 'warning'}: what the index records was not made from what it holds"
