@@ -249,7 +249,7 @@ uninstall() {
   set_prefix
   [ -d "$lib" ] || is_our_link git-stage || die "gitstage is not installed in $PREFIX"
   remove_all
-  say "Hooks that \`git stage install\` put into repositories stay; deleting .git/hooks/pre-commit and post-checkout removes them."
+  say "Hooks that \`git stage install\` put into repositories stay; they are the files in .git/hooks with 'gitstage-hook' in line 2."
 }
 
 # The suite
