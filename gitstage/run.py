@@ -360,10 +360,10 @@ def _restore(run: _Run, stage: Stage, known: Mapping[str, Any]) -> Iterator[Even
         result = checkout.apply(project, planned, force=True)
         for error in result.errors.values():
             raise error
-    run.written += project.ignore([out.path for out in stage.outs if out.cache])
-    if _is_shared(run, stage):
-        project.runs.save(known)
-    yield from _write_lock(run, stage, dict(known))
+        run.written += project.ignore([out.path for out in stage.outs if out.cache])
+        if _is_shared(run, stage):
+            project.runs.save(known)
+        yield from _write_lock(run, stage, dict(known))
 
 
 # -- running ---------------------------------------------------------------------------------------------------
@@ -480,6 +480,7 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
         raise
     finally:
         run.settle = None
+    settle()
     scratch.forget()
 
 

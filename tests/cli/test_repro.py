@@ -248,3 +248,16 @@ def test_quiet(ran: Repo) -> None:
     ran.write({"src": "two\n", "dvc.yaml": PIPELINE.replace("cat prep prep > feat", "cat prep prep > feat; echo said")})
     got = ran.stage("repro", "-q", check=True)
     assert (got.stdout, got.stderr) == ("said\n", "")
+
+
+def test_an_unsaved_output_that_a_known_result_replaces_is_kept(project: Repo) -> None:
+    project.write({"src": "one\n"})
+    project.stage("run", "-n", "copy", "-d", "src", "-o", "out", "cp src out", check=True)
+    project.write({"src": "two\n"})
+    project.stage("repro", check=True)
+    project.write({"src": "one\n", "out": "by hand\n"})
+    got = project.stage("repro", check=True)
+    assert "is cached - skipping run" in got.stdout
+    assert project.read("out") == "one\n"
+    assert project.read(".dvc/tmp/gitstage/kept/copy/out") == "by hand\n"
+    assert ".dvc/tmp/gitstage/kept/copy/out" in got.stderr
