@@ -83,14 +83,6 @@ class Plan:
         """Files that stand in the way of what is wanted and are saved nowhere."""
         return [path for out in self.wanted for path in out.unsaved]
 
-    @property
-    def failed(self) -> list[OutputPlan]:
-        return [out for out in self.outputs if out.missing or out.unknown]
-
-    @property
-    def actions(self) -> list[Action]:
-        return [action for out in self.outputs for action in out.actions]
-
 
 def wanted_by(targets: Iterable[Target]) -> list[Wanted]:
     """The cached outputs of targets, each once; a target inside an output asks for that part only."""
@@ -140,7 +132,7 @@ class _Planner:
             self.root.lstat(one.path)
         except GitstageError as error:
             return OutputPlan(one.path, is_dir, None, refused=f"{one.file}: output {error}")
-        now = self._measure(one.path, legacy=one.digest.legacy)
+        now = self.worktree.measure(one.path, legacy=one.digest.legacy)
         if one.part is not None and one.part != one.path:
             return self._part(one, now)
         if now is not None and now.content.digest == one.digest:
@@ -148,7 +140,7 @@ class _Planner:
         missing = self.cache.lacks(one.digest)
         if missing:
             return OutputPlan(one.path, is_dir, None, missing=tuple(missing))
-        target = self._listing(one.digest)
+        target = self.cache.manifest(one.digest) if one.digest.is_dir else None
         steps = self._steps(one.path, now, target, one.digest, one.isexec)
         present = now is not None or self.worktree.exists(one.path)
         return OutputPlan(
@@ -162,10 +154,7 @@ class _Planner:
         if one.isexec and not now.content.isexec:
             steps.append(Action("chmod", one.path))
         if self.relink and not self.cache.lacks(one.digest):
-            files = {one.path: one.digest} if now.files is None else {
-                f"{one.path}/{name}": digest for name, digest in now.listing.items()
-            }  # fmt: skip
-            steps = [Action("replace", path, digest, one.isexec) for path, digest in files.items()]
+            steps = [Action("replace", path, digest, one.isexec) for path, digest in now.at(one.path).items()]
         return OutputPlan(one.path, one.digest.is_dir, "modified" if steps and not self.relink else None, tuple(steps))
 
     def _part(self, one: Wanted, now: Measured | None) -> OutputPlan:
@@ -193,18 +182,12 @@ class _Planner:
                 return None
         except GitstageError:
             return None
-        now = self._measure(path, legacy=digest.legacy)
+        now = self.worktree.measure(path, legacy=digest.legacy)
         if now is None:
             return None
         steps = _deletions(path, now)
         unsaved = list(self._unsaved(steps, path, now, digest.legacy))
         return OutputPlan(path, now.files is not None, None if unsaved else "deleted", tuple(steps), tuple(unsaved))
-
-    def _measure(self, path: str, *, legacy: bool) -> Measured | None:
-        return self.worktree.measure(path, legacy=legacy)
-
-    def _listing(self, digest: Digest) -> dict[str, Digest] | None:
-        return self.cache.manifest(digest) if digest.is_dir else None
 
     def _steps(
         self, path: str, now: Measured | None, target: Mapping[str, Digest] | None, digest: Digest, isexec: bool
@@ -224,9 +207,7 @@ class _Planner:
     def _unsaved(self, steps: Iterable[Action], path: str, now: Measured | None, legacy: bool) -> Iterable[str]:
         if now is None:
             return
-        present = {path: now.content.digest} if now.files is None else {
-            f"{path}/{name}": digest for name, digest in now.listing.items()
-        }  # fmt: skip
+        present = now.at(path)
         for step in steps:
             is_lossy = step.kind in ("replace", "delete") and step.path in present
             if is_lossy and not self._is_saved(step.path, present[step.path], legacy):
@@ -235,7 +216,7 @@ class _Planner:
     def _is_saved(self, path: str, digest: Digest, legacy: bool) -> bool:
         if self.cache.has(digest):
             return True
-        other = self._measure(path, legacy=not legacy) if legacy else None
+        other = self.worktree.measure(path, legacy=not legacy) if legacy else None
         return other is not None and self.cache.has(other.content.digest)
 
 

@@ -81,13 +81,16 @@ class Store:
             found["params"] = values
         return found
 
+    def uses_legacy(self, path: str, recorded: Digest | None) -> bool:
+        """Is what lies at `path` to be recorded by the legacy hash? In a legacy project always, else as long as it
+        agrees with a legacy record, so that the entry stays."""
+        if self.legacy or recorded is None or not recorded.legacy:
+            return self.legacy
+        now = self.worktree.measure(path, legacy=True)
+        return now is not None and now.content.digest == recorded
+
     def _measure(self, path: str, recorded: Entry | None) -> Measured | None:
-        """What is there; by the legacy hash as long as that agrees with a legacy record, so that the entry stays."""
-        if recorded is not None and recorded.digest is not None and recorded.digest.legacy:
-            old = self.worktree.measure(path, legacy=True)
-            if old is None or self.legacy or old.content.digest == recorded.digest:
-                return old
-        return self.worktree.measure(path, legacy=self.legacy)
+        return self.worktree.measure(path, legacy=self.uses_legacy(path, recorded.digest if recorded else None))
 
     def output(self, stage: Stage, out: Output, *, commit: bool, keep: bool = False) -> Measured:
         """Measure an output and, with `commit`, keep its content in the cache (`keep`: even if it is not `cache`).
@@ -95,20 +98,13 @@ class Store:
         Raises StageFailed if it is not there.
         """
         recorded = stage.record.outs.get(out.spelled) if stage.record else None
-        if not (commit and (out.cache or keep)):
-            measured = self._measure(out.path, recorded)
+        if commit and (out.cache or keep):
+            measured = self.keep(out.path, legacy=self.uses_legacy(out.path, recorded.digest if recorded else None))
         else:
-            measured = self._keep(out.path, recorded)
+            measured = self._measure(out.path, recorded)
         if measured is None:
             raise StageFailed(f"output '{out.path}' does not exist")
         return measured
-
-    def _keep(self, path: str, recorded: Entry | None) -> Measured | None:
-        legacy = self.legacy
-        if recorded is not None and recorded.digest is not None and recorded.digest.legacy and not legacy:
-            old = self.worktree.measure(path, legacy=True)
-            legacy = old is not None and old.content.digest == recorded.digest
-        return self.keep(path, legacy=legacy)
 
     def keep(self, path: str, *, legacy: bool) -> Measured | None:
         """Put a file, or a directory's files and manifest, into the cache; None if nothing is at `path`."""
@@ -154,10 +150,7 @@ class Store:
         measured = self.worktree.measure(path)
         if measured is None:
             return
-        files = {path: measured.content.digest} if measured.files is None else {
-            f"{path}/{name}": digest for name, digest in measured.listing.items()
-        }  # fmt: skip
-        for name, digest in files.items():
+        for name, digest in measured.at(path).items():
             found = os.lstat(self.root.absolute(name))
             if (stat.S_ISLNK(found.st_mode) or found.st_nlink > 1) and self.cache.has(digest):
                 self.cache.restore(digest, self.root, name, kind="copy")

@@ -116,10 +116,8 @@ def _add_whole(
 ) -> Iterator[Event]:
     stage, out = owner if owner is not None else (None, Output(path, posixpath.basename(path)))
     recorded = stage.recorded(out) if stage is not None else None
-    store, legacy = project.store, project.layout == 2
-    if recorded is not None and recorded.legacy and not legacy:
-        now = project.worktree.measure(path, legacy=True)
-        legacy = now is not None and now.content.digest == recorded
+    store = project.store
+    legacy = store.uses_legacy(path, recorded)
     measured = store.keep(path, legacy=legacy) if commit else project.worktree.measure(path, legacy=legacy)
     if measured is None:
         raise GitstageError(f"{path}: does not exist")

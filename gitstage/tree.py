@@ -50,6 +50,12 @@ class Measured:
     def listing(self) -> dict[str, Digest]:
         return {path: digest for path, (digest, _) in (self.files or {}).items()}
 
+    def at(self, path: str) -> dict[str, Digest]:
+        """The files that lie at `path`: itself, or those below it, with their digests."""
+        if self.files is None:
+            return {path: self.content.digest}
+        return {f"{path}/{name}": digest for name, (digest, _) in self.files.items()}
+
 
 class WorkTree:
     """What is on disk below `root` (an absolute path).

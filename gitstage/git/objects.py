@@ -10,6 +10,7 @@ import bisect
 import contextlib
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -57,7 +58,7 @@ def is_special(path: str) -> bool:
     )
 
 
-class _ProgramObjects:
+class _ProgramObjects(ABC):
     def __init__(self, program: Program, blobs: Blobs) -> None:
         self._program, self._blobs = program, blobs
 
@@ -72,8 +73,9 @@ class _ProgramObjects:
         found = {entry.path: entry for part in chunks(sorted(paths)) for entry in self._list(part)}
         return list(found.values())
 
+    @abstractmethod
     def _list(self, paths: Sequence[str]) -> list[Entry]:
-        raise NotImplementedError
+        """The entries at and below `paths`; all of them if there are none."""
 
     def each(self, ids: Sequence[str], use: Callable[[str, bytes], None]) -> None:
         self._blobs.each(ids, use)
