@@ -38,8 +38,7 @@ class Cache:
 
     def path(self, digest: Digest) -> str:
         """Where the object lies, or would."""
-        base = self.folder if digest.legacy else f"{self.folder}/files/md5"
-        return f"{base}/{digest.hex[:2]}/{digest.hex[2:]}{'.dir' if digest.is_dir else ''}"
+        return f"{self.folder}/{digest.key}"
 
     def has(self, digest: Digest) -> bool:
         """Is this one object there and right? An unprotected one is hashed: protected if right, else put away."""
@@ -98,10 +97,10 @@ class Cache:
         """Store the manifest of a directory and return its digest."""
         digest = manifest_digest(listing, legacy=legacy)
         if not self.has(digest):
-            temporary = self._temporary()
+            temporary = self.temporary()
             with open(temporary, "xb") as stream:
                 stream.write(manifest_bytes(listing))
-            self._publish(temporary, digest)
+            self.publish(temporary, digest)
         self._manifests[digest] = dict(listing)
         return digest
 
@@ -116,7 +115,7 @@ class Cache:
             digest = Digest(md5, legacy=legacy)
             if self.has(digest):
                 return digest
-        temporary = self._temporary()
+        temporary = self.temporary()
         try:
             read_at = time.time_ns()
             md5 = self._copy_and_hash(source, temporary, legacy=legacy)
@@ -126,7 +125,7 @@ class Cache:
             if self.has(digest):
                 os.unlink(temporary)
             else:
-                self._publish(temporary, digest)
+                self.publish(temporary, digest)
             self.memo.remember_file(source, os.stat(source), md5, read_at, legacy=legacy)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -155,7 +154,8 @@ class Cache:
         if kind in self._types:
             self._types.remove(kind)
 
-    def _temporary(self) -> str:
+    def temporary(self) -> str:
+        """A fresh absolute path, on the cache's file system, for what may become an object; nothing is made there."""
         if self._same_device is None:
             self._make_folder(self.folder)
             self._same_device = os.stat(self.scratch.folder).st_dev == os.stat(self.folder).st_dev
@@ -164,7 +164,8 @@ class Cache:
         name = os.path.basename(self.scratch.folder) + "-" + os.path.basename(self.scratch.new())
         return os.path.join(self.folder, f".{name}.tmp")
 
-    def _publish(self, temporary: str, digest: Digest) -> None:
+    def publish(self, temporary: str, digest: Digest) -> None:
+        """The file `temporary`, whose content the caller has hashed to `digest`, becomes that object."""
         os.chmod(temporary, PROTECTED)
         path = self.path(digest)
         self._make_folder(os.path.dirname(path))

@@ -35,6 +35,24 @@ class Digest:
             raise ValueError(f"not an MD5 digest: {text!r}")
         return cls(hex_, bool(dot), legacy)
 
+    @classmethod
+    def of_key(cls, key: str) -> Digest | None:
+        """The digest of the object whose `key` this is; None if it is no object's."""
+        place = key.removeprefix("files/md5/")
+        folder, slash, name = place.partition("/")
+        if len(folder) != 2 or not slash:
+            return None
+        try:
+            return cls.parse(folder + name, legacy=place == key)
+        except ValueError:
+            return None
+
+    @property
+    def key(self) -> str:
+        """The place of the object below a cache or a remote, "/"-separated."""
+        base = "" if self.legacy else "files/md5/"
+        return f"{base}{self.hex[:2]}/{self.hex[2:]}{'.dir' if self.is_dir else ''}"
+
     def __str__(self) -> str:
         return f"{self.hex}.dir" if self.is_dir else self.hex
 

@@ -17,6 +17,8 @@ _TICK = 20_000_000  # ns; kernel clocks that stamp files tick every 1 to 10 ms
 _COARSE_TICK = 2_000_000_000  # file systems that store whole seconds (FAT: two)
 
 _SCHEMA = """
+DROP TABLE IF EXISTS file;
+DROP TABLE IF EXISTS blob;
 PRAGMA user_version = 1;
 CREATE TABLE IF NOT EXISTS file (
     path BLOB NOT NULL, legacy INTEGER NOT NULL, size INTEGER, mtime INTEGER, ino INTEGER, ctime INTEGER, md5 TEXT,
@@ -141,36 +143,42 @@ class Memo:
                     self._files.setdefault((os.fsdecode(path), legacy), ((*known,), md5))
 
     def _open(self) -> sqlite3.Connection | None:
-        if self._opened:
-            return self._db
-        self._opened = True
-        if self._path is None:
-            return None
-        for attempt in ("open", "make anew"):
-            try:
-                self._db = self._connect(self._path)
-                break
-            except sqlite3.OperationalError:
-                break  # busy, read-only or no space: work without
-            except (sqlite3.DatabaseError, OSError):
-                if attempt == "open":
-                    with contextlib.suppress(OSError):
-                        os.unlink(self._path)
+        if not self._opened:
+            self._opened = True
+            if self._path is not None:
+                self._db = open_database(self._path, _SCHEMA)
         return self._db
 
-    @staticmethod
-    def _connect(path: str) -> sqlite3.Connection:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        db = sqlite3.connect(path, timeout=2)
+
+def open_database(path: str, schema: str) -> sqlite3.Connection | None:
+    """The database at `path`, made with `schema` if it is missing, damaged or another version's; None if that cannot be.
+
+    `schema` drops the tables that it makes, and sets user_version to 1.
+    """
+    for attempt in ("open", "make anew"):
         try:
-            if db.execute("PRAGMA user_version").fetchone() != (1,):
-                db.execute("PRAGMA journal_mode = WAL")
-                db.executescript("DROP TABLE IF EXISTS file; DROP TABLE IF EXISTS blob;" + _SCHEMA)
-            db.execute("PRAGMA synchronous = OFF")
-        except BaseException:
-            db.close()
-            raise
-        return db
+            return _connect(path, schema)
+        except sqlite3.OperationalError:
+            break  # busy, read-only or no space: work without
+        except (sqlite3.DatabaseError, OSError):
+            if attempt == "open":
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+    return None
+
+
+def _connect(path: str, schema: str) -> sqlite3.Connection:
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    db = sqlite3.connect(path, timeout=2)
+    try:
+        if db.execute("PRAGMA user_version").fetchone() != (1,):
+            db.execute("PRAGMA journal_mode = WAL")
+            db.executescript(schema)
+        db.execute("PRAGMA synchronous = OFF")
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def now() -> int:

@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from gitstage import fs
 from gitstage.cache import Cache
@@ -24,6 +24,9 @@ from gitstage.pipeline import Pipeline, relative
 from gitstage.runcache import RunCache
 from gitstage.store import Store
 from gitstage.tree import WorkTree
+
+if TYPE_CHECKING:
+    from gitstage.remote import Remote
 
 STATE_FILE = "outputs.json"
 """In Git's folder of the work tree; see read_state."""
@@ -192,6 +195,43 @@ class Project:
     @cached_property
     def runs(self) -> RunCache:
         return RunCache(os.path.join(self.cache_dir, "runs"), shared=self.config.cache_shared)
+
+    def remote(self, name: str | None = None, *, jobs: int | None = None) -> Remote:
+        """The remote called `name`, by default the one that `core.remote` names; nothing is connected to yet.
+
+        `jobs`: transfers at once, instead of what is configured. Raises ConfigError if there is no such remote.
+        """
+        import hashlib
+
+        from gitstage.remote import PushRecord, Remote, open_backend  # most commands stay here
+
+        wanted = (name or self.config.core_remote or "").lower()
+        if not wanted:
+            raise ConfigError("no remote was named, and there is no default remote", "git stage remote add -d NAME URL")
+        settings = dict(self._remote_settings(wanted))
+        if jobs is not None:
+            settings["jobs"] = str(jobs)
+        url = settings["url"]
+        record = None
+        if "://" in url:  # a folder tells what it holds as fast as a record does
+            state = self.repo.state_dir if self.repo else self.scratch.parent
+            identity = "\n".join([url, settings.get("endpointurl", ""), settings.get("account_name", "")])
+            record = PushRecord(os.path.join(state, "pushed.db"), hashlib.sha256(os.fsencode(identity)).hexdigest())
+        return Remote(wanted, self.cache, lambda: open_backend(url, settings, self.root), record)
+
+    def _remote_settings(self, name: str, hops: int = 8) -> Mapping[str, str]:
+        """A remote's section; of one whose URL is `remote://OTHER/path`, with OTHER's settings below its own."""
+        settings = self.config.remotes.get(name)
+        if settings is None or not settings.get("url"):
+            known = ", ".join(self.config.remotes) or "none"
+            raise ConfigError(f"there is no remote '{name}' (known: {known})", f"git stage remote add {name} URL")
+        if not settings["url"].startswith("remote://"):
+            return settings
+        other, _, path = settings["url"].removeprefix("remote://").partition("/")
+        if hops == 0:
+            raise ConfigError(f"remote '{name}': its URL leads in a circle")
+        base = self._remote_settings(other.lower(), hops - 1)
+        return {**base, **settings, "url": f"{base['url'].rstrip('/')}/{path}"}
 
     @cached_property
     def store(self) -> Store:

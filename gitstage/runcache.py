@@ -44,16 +44,36 @@ class RunCache:
     def save(self, entry: Mapping[str, Any]) -> None:
         """File a result; one that is there already is kept as it is, its time too."""
         key, value = key_of(entry), _hash(entry)
-        folder = f"{self.folder}/{key[:2]}/{key}"
-        path = f"{folder}/{value}"
+        self._write(f"{key[:2]}/{key}/{value}", formats.dump(dict(entry)).encode())
+
+    def take(self, source: str, name: str) -> bool:
+        """File the result in file `source` that somebody else made; `name` is its place below the folder.
+
+        False if it is no result, or not the one that its name says.
+        """
+        try:
+            with open(source, "rb") as stream:
+                data = stream.read()
+            found = formats.load(data, name)
+        except FormatError:
+            return False
+        if not _is_result(found) or name != f"{key_of(found)[:2]}/{key_of(found)}/{_hash(found)}":
+            return False
+        self._write(name, data)
+        return True
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = f"{self.folder}/{name}"
+        folder = os.path.dirname(path)
         if os.path.exists(path):
             return
+        os.makedirs(os.path.dirname(self.folder), exist_ok=True)
         for made in (self.folder, os.path.dirname(folder), folder):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(made)
                 if self._shared:
                     os.chmod(made, 0o2775)  # noqa: S103  cache.shared = group asks for it
-        atomic_write(path, formats.dump(dict(entry)).encode(), 0o664 if self._shared else FILE_MODE)
+        atomic_write(path, data, 0o664 if self._shared else FILE_MODE)
 
     def find(self, entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Results whose inputs are those of `entry` (its outs need a path only), newest first.

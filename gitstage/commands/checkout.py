@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from gitstage.cli import volume
+
+if TYPE_CHECKING:
+    from gitstage.pipeline import Target
+    from gitstage.project import Project
+    from gitstage.ui import Ui
 
 
 @click.command()
@@ -25,47 +33,56 @@ def command(
     TARGETS are stages, .dvc files, outputs or paths inside directory outputs; by default everything.
     Files whose content is in no cache are never replaced, unless with -f.
     """
-    from gitstage import checkout
-    from gitstage.errors import CacheMiss, GitstageError, PipelineError
-    from gitstage.pipeline import Target, relative
     from gitstage.project import opened
     from gitstage.targets import select
-    from gitstage.ui import Ui, outputs
+    from gitstage.ui import Ui
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     with opened(write=True, on_wait=ui.waiting) as (project, _):
-        pipeline = project.pipeline
-        chosen = select(pipeline, targets, with_deps=with_deps, recursive=recursive)
-        wanted = checkout.wanted_by(chosen if chosen is not None else [Target(stage) for stage in pipeline.stages])
-        known = project.restored()
-        gone = (
-            checkout.no_longer_declared(known, [o.path for s in pipeline.stages for o in s.outs])
-            if chosen is None
-            else {}
+        chosen = select(project.pipeline, targets, with_deps=with_deps, recursive=recursive)
+        bring(ui, project, chosen, force=force, relink=relink, allow_missing=allow_missing, summary=summary)
+
+
+def bring(
+    ui: Ui, project: Project, chosen: Sequence[Target] | None, *, force: bool = False, relink: bool = False,
+    allow_missing: bool = False, summary: bool = False, fetched: int | None = None,
+) -> None:  # fmt: skip
+    """Check out `chosen` (None: everything) and tell. `fetched`: what was brought into the cache just now, to be told
+    with it. Raises CacheMiss if something is missing, GitstageError if bytes would be lost."""
+    from gitstage import checkout
+    from gitstage.errors import CacheMiss, GitstageError, PipelineError
+    from gitstage.pipeline import Target, relative
+    from gitstage.ui import outputs
+
+    pipeline = project.pipeline
+    wanted = checkout.wanted_by(chosen if chosen is not None else [Target(stage) for stage in pipeline.stages])
+    known = project.restored()
+    gone = (
+        checkout.no_longer_declared(known, [o.path for s in pipeline.stages for o in s.outs]) if chosen is None else {}
+    )
+    planned = checkout.plan(project, wanted, gone=gone, relink=relink)
+    for refused in [plan.refused for plan in planned.outputs if plan.refused]:
+        raise PipelineError(refused)
+    if planned.unsaved and not force:
+        shown = ", ".join(relative(path, project.cwd) for path in planned.unsaved[:5])
+        more = len(planned.unsaved) - 5
+        raise GitstageError(
+            f"{shown}{f' and {more} more' if more > 0 else ''}: would be lost, the content is in no cache",
+            "git stage commit to keep it, or git stage checkout --force to lose it",
         )
-        planned = checkout.plan(project, wanted, gone=gone, relink=relink)
-        for refused in [plan.refused for plan in planned.outputs if plan.refused]:
-            raise PipelineError(refused)
-        if planned.unsaved and not force:
-            shown = ", ".join(relative(path, project.cwd) for path in planned.unsaved[:5])
-            more = len(planned.unsaved) - 5
-            raise GitstageError(
-                f"{shown}{f' and {more} more' if more > 0 else ''}: would be lost, the content is in no cache",
-                "git stage commit to keep it, or git stage checkout --force to lose it",
-            )
-        result = checkout.apply(project, planned, force=force)
-        checkout.remember(project, planned, gone, result)
-        outputs.tell(ui, result, project.cwd, summary=summary)
-        if relink and not summary:
-            ui.say("Relinked successfully")
-        for left in [plan.path for plan in planned.removals if plan.unsaved and not force]:
-            ui.note(
-                f"{relative(left, project.cwd)}: is not declared any more, but its content is in no cache; it stays"
-            )
-        for error in result.errors.values():
-            raise error
-        problems = outputs.unfinished(planned, result, project.cwd)
-        if problems and not allow_missing:
-            for line in problems[:-1]:
-                ui.note(line)
-            raise CacheMiss(problems[-1])
+    result = checkout.apply(project, planned, force=force)
+    checkout.remember(project, planned, gone, result)
+    outputs.tell(ui, result, project.cwd, summary=summary)
+    if fetched is not None:
+        ui.say(outputs.summary_of(result.files, fetched=fetched))
+    if relink and not summary:
+        ui.say("Relinked successfully")
+    for left in [plan.path for plan in planned.removals if plan.unsaved and not force]:
+        ui.note(f"{relative(left, project.cwd)}: is not declared any more, but its content is in no cache; it stays")
+    for error in result.errors.values():
+        raise error
+    problems = outputs.unfinished(planned, result, project.cwd)
+    if problems and not allow_missing:
+        for line in problems[:-1]:
+            ui.note(line)
+        raise CacheMiss(problems[-1])

@@ -275,6 +275,11 @@ class _GitTree:
 class CommitTree(_GitTree):
     """What a commit holds below `prefix`, converted as its own `.gitattributes` say. Made by `Repo.commit`."""
 
+    @property
+    def state(self) -> frozenset[tuple[str, str]]:
+        """Equal for two commits whose pipeline files, ignore rules and attributes are the same."""
+        return frozenset((path, entry.id) for path, entry in self._special().items())
+
 
 class IndexTree(_GitTree):
     """What is about to be committed: the index that Git handed over, below `prefix`. Made by `Repo.index`."""

@@ -15,20 +15,19 @@ def tell(ui: Ui, result: Result, cwd: str, *, summary: bool) -> None:
         ui.say(summary_of(result.files))
         return
     for letter, paths in (("M", result.modified), ("A", result.added), ("D", result.deleted)):
-        for path in paths:
+        for path in dict.fromkeys(paths):
             slash = "/" if path.endswith("/") else ""
             ui.say(f"{letter}\t{relative(path.rstrip('/'), cwd)}{slash}")
 
 
-def summary_of(files: Mapping[str, int]) -> str:
-    """Counts of files, such as "1 file modified and 2 files added"."""
+def summary_of(files: Mapping[str, int], fetched: int | None = None) -> str:
+    """Counts of files, such as "1 file modified and 2 files added". `fetched`: as many came from a remote before."""
     parts: list[str] = []
-    for kind in ("modified", "added", "deleted"):
-        count = files[kind]
+    for kind, count in (("fetched", fetched), *((kind, files[kind]) for kind in ("modified", "added", "deleted"))):
         if count:
             parts.append(f"{count} file{'s' if count > 1 else ''} {kind}")
     if not parts:
-        return "No changes."
+        return "No changes." if fetched is None else "Everything is up to date."
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 

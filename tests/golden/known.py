@@ -47,8 +47,17 @@ KEPT = "lines of stages that succeeded stay in .gitignore when a later stage fai
 EDITED = "files are edited, not regenerated: what somebody formatted by hand keeps its format"
 LOSSLESS = "text that would come back changed when it is read again is written in double quotes, unfolded"
 
+RESUMED = "what arrived of a directory stays in the cache, so that the next fetch goes on from there"
+
 OLD = {"type": "file", "mode": "0644", "size": 4, "md5": "814fa5ca98406a903e22b43d9b610105"}
 PRECIOUS = {"type": "file", "mode": "0644", "size": 9, "md5": "4ee9c5beec01edf6b964ab48999c0c58"}
+MANIFEST = {
+    "mode": "0444",
+    "size": 124,
+    "md5": "2d3eb07f667477d348b261f3810b1267",
+    "text": '[{"md5": "415290769594460e2e485922904f345d", "relpath": "s/y"}, '
+    '{"md5": "9dd4e461268c8034f5c8564e155c67a6", "relpath": "x"}]',
+}
 HAND_FORMATTED = """\
 # hello
 schema: '2.0'   # x
@@ -204,6 +213,9 @@ KNOWN: dict[str, list[Known]] = {
     ],
     "s35_lock_variants": [
         Known(26, ("fails",), False, "a lock of the 1.0 layout can be read"),
+    ],
+    "s32_remote": [
+        Known(30, ("cache", "files/md5/2d/3eb07f667477d348b261f3810b1267.dir"), MANIFEST, RESUMED),
     ],
 }
 

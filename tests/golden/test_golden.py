@@ -25,7 +25,10 @@ from support import differences, md5, sealed_environment
 HERE = Path(__file__).parent
 SCENARIOS = {path.parent.name: path for path in sorted(HERE.glob("*/scenario.json"))}
 
-OURS = {"init", "repro", "status", "add", "checkout", "commit", "install", "uninstall", "root", "version", "help"}
+OURS = {
+    *("init", "repro", "status", "add", "checkout", "commit", "install", "uninstall", "root", "version", "help"),
+    *("push", "pull", "fetch"),
+}
 """Verbs that git-stage has under dvc's name; `stage add` and `stage list` are translated."""
 
 NEEDS_REMOTE = {"status": {"-c", "--cloud", "-r", "--remote"}, "repro": {"--pull"}}

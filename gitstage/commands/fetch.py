@@ -1,0 +1,57 @@
+"""`git stage fetch`, and the options that it shares with push and pull."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from gitstage.cli import volume
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def scope(function: _F) -> _F:
+    """The options that say what is to be moved, and where to or from."""
+    for option in reversed(
+        (
+            click.option("-r", "--remote", metavar="NAME", help="The remote; the default one if not given."),
+            click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once."),
+            click.option("-a", "--all-branches", is_flag=True, help="Also for the tips of all branches."),
+            click.option("-T", "--all-tags", is_flag=True, help="Also for all tags."),
+            click.option("-A", "--all-commits", is_flag=True, help="Also for all commits."),
+            click.option("-R", "--recursive", is_flag=True, help="All outputs in the given directories."),
+            click.option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on."),
+            click.option("--run-cache/--no-run-cache", default=False, help="Also the results of earlier runs."),
+            click.option("--glob", is_flag=True, help="Targets are patterns; ** matches folders of any depth."),
+            click.argument("targets", nargs=-1),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@click.command()
+@scope
+@volume
+def command(
+    targets: tuple[str, ...], remote: str | None, jobs: int | None, all_branches: bool, all_tags: bool,
+    all_commits: bool, recursive: bool, with_deps: bool, run_cache: bool, glob: bool, quiet: bool, verbose: int,
+) -> None:  # fmt: skip
+    """Bring the outputs' content from the remote into the cache; the work tree stays as it is.
+
+    TARGETS are stages, .dvc files, outputs or paths inside directory outputs; by default everything.
+    """
+    from gitstage import sync
+    from gitstage.project import opened
+    from gitstage.ui import Ui, transfers
+
+    ui = Ui(quiet=quiet, verbose=bool(verbose))
+    wanted = sync.Scope(targets, with_deps, recursive, glob, all_branches, all_tags, all_commits)
+    with opened() as (project, _), transfers.Bar(ui, "Fetching") as bar:
+        outcome = sync.fetch_scope(project, wanted, remote=remote, jobs=jobs, run_cache=run_cache, progress=bar)
+    transfers.tell(ui, outcome, "fetched")
+    failed = transfers.failure(ui, outcome.problems, project.cwd, "fetched")
+    if failed is not None:
+        raise failed

@@ -1,0 +1,555 @@
+"""Between the cache and one remote: which objects to move, in which order, and whether they arrived right.
+
+The rules. An object is believed to be on the remote if the remote says so with the right size, or if it was seen there
+within a day (record.py). A directory's object is sent after all its files. A fetched object enters the cache after its
+digest was found right, never before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from gitstage.cache import Cache
+from gitstage.digest import Digest, hash_stream
+from gitstage.errors import CacheMiss, GitstageError, SystemFailure
+from gitstage.remote.backend import Backend, RemoteError
+from gitstage.remote.record import DAY, PushRecord
+
+GENERATION_KEY = ".gitstage/generation"
+"""Holds another text after every `collect`; until the first one there is no such object."""
+
+_PAGE = 1000  # objects that a server lists in one request
+_SAME_AS_LISTING = 16  # questions about single objects that take as long as one page: they are asked beside each other
+_SMALL = 64 << 10  # bytes that are sent as fast as it is asked whether they must be
+_FEW = 16  # small objects that are new since the last push: sent without asking
+_HASH_INLINE = 1 << 20
+_HEX = frozenset("0123456789abcdef")
+_COLLECTING = "collecting"
+_COLLECT_WAIT = 60.0  # seconds that a push waits for somebody's `collect` to end
+_COLLECT_DEAD = 3600.0  # seconds after which a `collect` that says it goes on is believed dead
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Content that a state of the project needs: `digest` at `path`, in commit `rev` (None: the work tree).
+
+    `part`: of a directory, only what lies at this path inside it. `required` False: that it is nowhere is no failure.
+    `size`: of a file, in bytes, if it is known.
+    """
+
+    digest: Digest
+    path: str
+    rev: str | None = None
+    part: str | None = None
+    required: bool = True
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An object that could not be moved. `is_absent`: nobody has it, neither the cache nor the remote."""
+
+    path: str
+    rev: str | None
+    error: GitstageError
+    is_absent: bool = False
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was moved: objects (results of earlier runs included) and bytes; and what could not be."""
+
+    count: int = 0
+    size: int = 0
+    problems: tuple[Problem, ...] = ()
+
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(self.count + other.count, self.size + other.size, self.problems + other.problems)
+
+
+class Progress(Protocol):
+    """Who is told how a transfer goes on; `moved` is called from any thread."""
+
+    def expect(self, count: int, size: int | None) -> None:
+        """So many more objects are to be moved, of so many bytes if that is known."""
+
+    def moved(self, key: str, size: int) -> None:
+        """Bytes of one object were moved."""
+
+    def done(self, key: str) -> None:
+        """An object was dealt with."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def expect(self, count: int, size: int | None) -> None: ...
+    def moved(self, key: str, size: int) -> None: ...
+    def done(self, key: str) -> None: ...
+
+
+@dataclass
+class _Plan:
+    """Objects to move, by what needs them. `others`: files that a directory holds beside the part that is asked for;
+    `folders`: with all their files (None: the cache has no manifest); `outputs`: digests that a lock file names."""
+
+    outputs: set[Digest] = field(default_factory=set)
+    files: dict[Digest, Need] = field(default_factory=dict)
+    others: set[Digest] = field(default_factory=set)
+    folders: dict[Digest, tuple[Need, frozenset[Digest] | None]] = field(default_factory=dict)
+
+    @property
+    def objects(self) -> list[Digest]:
+        return [*self.files, *(self.others - self.files.keys()), *self.folders]
+
+
+class Remote:
+    """The remote called `name`. `record`: what is known to be there; None where asking costs nothing (a folder)."""
+
+    def __init__(
+        self, name: str, cache: Cache, backend: Callable[[], Backend], record: PushRecord | None = None
+    ) -> None:
+        self.name, self.cache = name, cache
+        self._open, self._record = backend, record
+        self._current: str | None = None
+
+    @cached_property
+    def backend(self) -> Backend:
+        return self._open()
+
+    def close(self) -> None:
+        if "backend" in self.__dict__:
+            self.backend.close()
+        if self._record is not None:
+            self._record.close()
+
+    # -- what is there -------------------------------------------------------------------------------------
+
+    def missing(self, digests: Collection[Digest], *, check: bool = False) -> set[Digest]:
+        """Those of `digests` that the remote lacks, or has with a wrong size.
+
+        A directory is missing too if a file is that its manifest (where the cache has it) names. `check`: ask the
+        remote about every object, whatever is recorded.
+        """
+        plan = self._plan([Need(digest, "") for digest in digests])
+        absent = self._absent(plan, check=check)
+        return {d for d in digests if d in absent or absent & (plan.folders[d][1] or set() if d.is_dir else set())}
+
+    def _plan(self, needs: Iterable[Need]) -> _Plan:
+        plan = _Plan()
+        for need in needs:
+            plan.outputs.add(need.digest)
+            if not need.digest.is_dir:
+                _note(plan.files, need.digest, need)
+                continue
+            listing = self.cache.manifest(need.digest)
+            inside = frozenset(listing.values()) if listing is not None else None
+            plan.folders.setdefault(need.digest, (need, inside))
+            for name, digest in (listing or {}).items():
+                if need.part is None or name == need.part or name.startswith(need.part + "/"):
+                    file = Need(digest, f"{need.path}/{name}", need.rev, required=need.required)
+                    _note(plan.files, digest, file)
+                else:
+                    plan.others.add(digest)
+        return plan
+
+    def _absent(self, plan: _Plan, *, check: bool, sending: bool = False) -> set[Digest]:
+        """The planned objects that the remote lacks. `sending`: an object may be called absent without being asked
+        about if sending it costs no more."""
+        objects = plan.objects
+        known = self._known(plan, objects) if self._record is not None and not check else set()
+        unknown = [digest for digest in objects if digest not in known]
+        if sending and known and self._is_cheap(unknown):
+            return set(unknown)
+        absent = self._ask(unknown)
+        if self._record is not None:
+            self._record.drop(absent)
+            self._remember(digest for digest in unknown if digest not in absent and self._size(digest) is not None)
+        return absent
+
+    def _known(self, plan: _Plan, objects: Collection[Digest]) -> set[Digest]:
+        """Objects that the record may be believed about. What it says of outputs is checked when a day old, of the
+        oldest one always: if that is wrong, so may be all else."""
+        assert self._record is not None
+        if self._record.generation() is None:
+            return set()
+        if self._record.generation() != self._generation():
+            self._record.void()
+            return set()
+        known = self._record.known(objects)
+        if not known:
+            return set()
+        outputs = [digest for digest in plan.outputs if digest in known]
+        stale = [digest for digest in outputs if known[digest] < time.time() - DAY]
+        if self._ask_each(stale or [min(outputs or known, key=lambda digest: known[digest])]):
+            self._record.void()
+            return set()
+        for digest in stale:
+            inside = plan.folders[digest][1] if digest.is_dir else None
+            self._remember([digest, *((inside or frozenset()) & known.keys())])
+        return set(known)
+
+    def _is_cheap(self, digests: Sequence[Digest]) -> bool:
+        if len(digests) > _FEW:
+            return False
+        sizes = [self._size(digest) for digest in digests]
+        return all(size is not None and size <= _SMALL for size in sizes)
+
+    def _ask(self, digests: Sequence[Digest]) -> set[Digest]:
+        """Those that the remote lacks, found out by as few requests as possible."""
+        absent: set[Digest] = set()
+        for legacy in (False, True):
+            part = [digest for digest in digests if digest.legacy == legacy]
+            folders = [digest for digest in part if digest.is_dir]
+            rest = part
+            if len(part) > _SAME_AS_LISTING and self.backend.can_list and not legacy:
+                gone = self._ask_each(folders)
+                absent |= gone
+                rest = [digest for digest in part if not digest.is_dir]
+                if self._pages() * _SAME_AS_LISTING <= len(rest):
+                    absent |= self._look_up(rest)
+                    continue
+            absent |= self._ask_each(rest)
+        return absent
+
+    def _ask_each(self, digests: Sequence[Digest]) -> set[Digest]:
+        sizes = self.backend.head([digest.key for digest in digests]) if digests else {}
+        return {digest for digest in digests if not self._is_right(digest, sizes.get(digest.key))}
+
+    def _look_up(self, digests: Sequence[Digest]) -> set[Digest]:
+        sizes = {listed.key: listed.size for listed in self.backend.list("files/md5/")}
+        return {digest for digest in digests if not self._is_right(digest, sizes.get(digest.key))}
+
+    def _pages(self) -> int:
+        """About how many requests listing everything takes, by the number of objects in one of 256 folders."""
+        some = itertools.islice(self.backend.list("files/md5/00/"), 40 * _PAGE)
+        return max(1, sum(1 for _ in some) * 256 // _PAGE)
+
+    def _is_right(self, digest: Digest, size: int | None) -> bool:
+        expected = self._size(digest)
+        return size is not None and (expected is None or size == expected)
+
+    def _size(self, digest: Digest) -> int | None:
+        """The object's size, if the cache has it."""
+        try:
+            return os.stat(self.cache.path(digest)).st_size
+        except OSError:
+            return None
+
+    def _remember(self, digests: Iterable[Digest]) -> None:
+        found = list(digests) if self._record is not None else []
+        if self._record is not None and found:
+            known = self._record.generation() if self._current is None else self._current
+            self._record.add(found, self._generation() if known is None else known)
+
+    # -- push ----------------------------------------------------------------------------------------------
+
+    def push(self, needs: Sequence[Need], *, check: bool = False, progress: Progress | None = None) -> Outcome:
+        """Send what the remote lacks of `needs`. `check`: ask it about every object, whatever is recorded.
+
+        Raises RemoteError if the remote cannot be used at all.
+        """
+        progress = progress or Silent()
+        plan = self._plan(needs)
+        if not plan.objects:
+            return Outcome()
+        result = Outcome()
+        for round_ in range(4):
+            before = self._generation() if self._record is not None else ""
+            outcome = self._push(plan, check or round_ > 0, progress)
+            result = Outcome(result.count + outcome.count, result.size + outcome.size, outcome.problems)
+            if self._record is None or not outcome.count or before == self._generation_now():
+                return result
+        raise RemoteError(f"{self.name}: objects are being removed from it all the time", "git stage push")
+
+    def _push(self, plan: _Plan, check: bool, progress: Progress) -> Outcome:
+        absent = self._absent(plan, check=check, sending=True)
+        problems: list[Problem] = []
+        files: list[Digest] = []
+        for digest, need in plan.files.items():
+            if digest not in absent:
+                continue
+            if self.cache.has(digest):
+                files.append(digest)
+            else:
+                problems.append(self._lost(digest, need))
+        unsent = {digest for digest in absent if not digest.is_dir}
+        failed = self._send(files, progress)
+        problems += [_failed(plan.files[digest], error) for digest, error in failed.items()]
+        unsent -= {digest for digest in files if digest not in failed}
+        folders: list[Digest] = []
+        for digest, (need, inside) in plan.folders.items():
+            if digest not in absent:
+                continue
+            if inside is None:
+                problems.append(self._lost(digest, need))
+            elif not inside & unsent:
+                folders.append(digest)
+        held = self._send(folders, progress)
+        problems += [_failed(plan.folders[digest][0], error) for digest, error in held.items()]
+        sent = [digest for digest in (*files, *folders) if digest not in failed and digest not in held]
+        return Outcome(len(sent), sum(self._size(digest) or 0 for digest in sent), tuple(problems))
+
+    def _send(self, digests: Sequence[Digest], progress: Progress) -> dict[Digest, RemoteError]:
+        """Send objects of the cache; returns those that failed. What arrived is recorded, whatever ends the transfer."""
+        if not digests:
+            return {}
+        by_key = {digest.key: digest for digest in digests}
+        progress.expect(len(digests), sum(self._size(digest) or 0 for digest in digests))
+        sent: list[Digest] = []
+        failed: dict[Digest, RemoteError] = {}
+        try:
+            items = [(self.cache.path(digest), digest.key) for digest in digests]
+            for key, error in self.backend.put(items, progress.moved):
+                if error is None:
+                    sent.append(by_key[key])
+                else:
+                    failed[by_key[key]] = error
+                progress.done(key)
+        finally:
+            with contextlib.suppress(GitstageError):
+                self._remember(sent)
+        return failed
+
+    def _lost(self, digest: Digest, need: Need) -> Problem:
+        return Problem(need.path, need.rev, _nowhere(need, digest, self.name), True, need.required)
+
+    # -- fetch ---------------------------------------------------------------------------------------------
+
+    def fetch(self, needs: Sequence[Need], *, progress: Progress | None = None) -> Outcome:
+        """Bring what the cache lacks of `needs` into it. Raises RemoteError if the remote cannot be used at all."""
+        first = self.fetch_manifests(needs, progress=progress)
+        lost = {need.digest for need in needs if need.digest.is_dir and self.cache.manifest(need.digest) is None}
+        plan = self._plan(need for need in needs if need.digest not in lost)
+        wanted = {digest: need for digest, need in plan.files.items() if not self.cache.has(digest)}
+        return first + self._receive(wanted, progress or Silent())
+
+    def fetch_manifests(self, needs: Iterable[Need], *, progress: Progress | None = None) -> Outcome:
+        """Bring the manifests of directories, without their files."""
+        wanted: dict[Digest, Need] = {}
+        for need in needs:
+            if need.digest.is_dir and self.cache.manifest(need.digest) is None:
+                _note(wanted, need.digest, need)
+        return self._receive(wanted, progress or Silent())
+
+    def _receive(self, wanted: Mapping[Digest, Need], progress: Progress) -> Outcome:
+        """Fetch objects into the cache. A wrong one is fetched once more, then named."""
+        if not wanted:
+            return Outcome()
+        got: list[Digest] = []
+        problems: list[Problem] = []
+        size = 0
+        try:
+            left = dict(wanted)
+            sizes = [need.size for need in left.values()]
+            progress.expect(len(left), None if None in sizes else sum(size or 0 for size in sizes))
+            for is_last in (False, True):
+                again: dict[Digest, Need] = {}
+                for digest, result in self._get(list(left), progress):
+                    if isinstance(result, int):
+                        got.append(digest)
+                        size += result
+                    elif isinstance(result, _Wrong) and not is_last:
+                        again[digest] = left[digest]
+                    else:
+                        problems.append(self._not_received(digest, left[digest], result))
+                left = again
+                if not left:
+                    break
+        finally:
+            with contextlib.suppress(GitstageError):
+                self._remember(got)
+        return Outcome(len(got), size, tuple(problems))
+
+    def _not_received(self, digest: Digest, need: Need, error: GitstageError) -> Problem:
+        if isinstance(error, RemoteError) and error.absent:
+            return self._lost(digest, need)
+        if self._record is not None:
+            self._record.drop([digest])
+        return _failed(need, error)
+
+    def _get(self, digests: Sequence[Digest], progress: Progress) -> Iterator[tuple[Digest, int | GitstageError]]:
+        """Each object with its size, now that it is in the cache, or with what went wrong."""
+        places = {digest.key: (digest, self.cache.temporary()) for digest in digests}
+        waiting: list[tuple[str, Future[int | GitstageError]]] = []
+        pool: ThreadPoolExecutor | None = None
+        try:
+            items = [(key, temporary) for key, (_, temporary) in places.items()]
+            for key, error in self.backend.get(items, progress.moved):
+                digest, temporary = places[key]
+                if error is not None:
+                    progress.done(key)
+                    yield digest, error
+                elif _file_size(temporary) <= _HASH_INLINE:
+                    progress.done(key)
+                    yield digest, self._take_in(digest, temporary)
+                else:
+                    pool = pool or ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+                    waiting.append((key, pool.submit(self._take_in, digest, temporary)))
+            for key, future in waiting:
+                progress.done(key)
+                yield places[key][0], future.result()
+        finally:
+            if pool is not None:
+                pool.shutdown(cancel_futures=True)
+            _remove(temporary for _, temporary in places.values())
+
+    def _take_in(self, digest: Digest, temporary: str) -> int | GitstageError:
+        """A fetched file becomes an object of the cache if it is what its name says."""
+        try:
+            with open(temporary, "rb") as stream:
+                md5, size = hash_stream(stream, legacy=digest.legacy)
+            if md5 != digest.hex:
+                return _Wrong(
+                    f"remote '{self.name}' holds something else as {digest.key} ({size} bytes, MD5 {md5})",
+                    "git stage push --check, where the content is right, repairs it",
+                )
+            self.cache.publish(temporary, digest)
+        except OSError as error:
+            return SystemFailure(f"{self.cache.path(digest)}: {error.strerror or error}")
+        if digest.is_dir and self.cache.manifest(digest) is None:
+            return RemoteError(f"remote '{self.name}': {digest.key} is no directory manifest")
+        return size
+
+    # -- results of earlier runs ---------------------------------------------------------------------------
+
+    def push_runs(self, folder: str, *, progress: Progress | None = None) -> Outcome:
+        """Send the results below `folder` (the cache's `runs`) that the remote lacks."""
+        local = {f"runs/{name}": os.path.join(folder, name) for name in _files_below(folder)}
+        there = self._runs_there() if local else {}
+        items = [(path, key) for key, path in sorted(local.items()) if there.get(key) != _file_size(path)]
+        if not items:
+            return Outcome()
+        progress = progress or Silent()
+        progress.expect(len(items), sum(_file_size(path) for path, _ in items))
+        problems, size = [], 0
+        for key, error in self.backend.put(items, progress.moved):
+            progress.done(key)
+            if error is not None:
+                problems.append(Problem(key, None, error))
+            else:
+                size += _file_size(local[key])
+        return Outcome(len(items) - len(problems), size, tuple(problems))
+
+    def fetch_runs(self, folder: str, take: Callable[[str, str], bool], *, progress: Progress | None = None) -> Outcome:
+        """Bring the results that are not below `folder` yet. `take(temporary file, name below runs/)` files one and
+        tells whether it was a result."""
+        have = {f"runs/{name}" for name in _files_below(folder)}
+        keys = sorted(self._runs_there().keys() - have)
+        if not keys:
+            return Outcome()
+        progress = progress or Silent()
+        progress.expect(len(keys), None)
+        places = {key: self.cache.temporary() for key in keys}
+        problems, count, size = [], 0, 0
+        try:
+            for key, error in self.backend.get(list(places.items()), progress.moved):
+                progress.done(key)
+                found = _file_size(places[key])
+                if error is not None:
+                    problems.append(Problem(key, None, error))
+                elif take(places[key], key.removeprefix("runs/")):
+                    count, size = count + 1, size + found
+                else:
+                    wrong = RemoteError(f"remote '{self.name}': {key} is not the result that its name says")
+                    problems.append(Problem(key, None, wrong, required=False))
+        finally:
+            _remove(places.values())
+        return Outcome(count, size, tuple(problems))
+
+    def _runs_there(self) -> dict[str, int]:
+        if not self.backend.can_list:
+            raise RemoteError(f"remote '{self.name}' cannot list what it holds, so it can share no results of runs")
+        return {listed.key: listed.size for listed in self.backend.list("runs/") if _is_result(listed.key)}
+
+    # -- generation ----------------------------------------------------------------------------------------
+
+    def _generation(self) -> str:
+        """The remote's generation as this process first read it."""
+        if self._current is None:
+            self._current = self._generation_now()
+        return self._current
+
+    def _generation_now(self) -> str:
+        """Read it; waits for a `collect` that goes on to end."""
+        end, pause = time.monotonic() + _COLLECT_WAIT, 0.2
+        while True:
+            text = self._read(GENERATION_KEY)
+            word, _, rest = text.partition(" ")
+            began = rest.rpartition(" ")[2]
+            is_live = word == _COLLECTING and began.isdigit() and int(began) > time.time() - _COLLECT_DEAD
+            if not is_live:
+                self._current = text
+                return text
+            if time.monotonic() > end:
+                raise RemoteError(f"remote '{self.name}': somebody else is removing objects from it", "try again later")
+            time.sleep(pause)
+            pause = min(2.0, pause * 2)
+
+    def _read(self, key: str) -> str:
+        """A small text on the remote; "" if it is absent."""
+        temporary = self.cache.temporary()
+        try:
+            for _, error in self.backend.get([(key, temporary)], lambda *_: None):
+                if error is not None:
+                    return ""  # some servers call forbidden what is absent
+            with open(temporary, encoding="utf-8", errors="replace") as stream:
+                return stream.read(200).strip()
+        finally:
+            _remove([temporary])
+
+
+class _Wrong(GitstageError):
+    """A fetched object is not what its name says."""
+
+
+def _note(known: dict[Digest, Need], digest: Digest, need: Need) -> None:
+    """The first need of an object speaks for it, unless a later one requires it."""
+    if digest not in known or (need.required and not known[digest].required):
+        known[digest] = need
+
+
+def _failed(need: Need, error: GitstageError) -> Problem:
+    return Problem(need.path, need.rev, error, required=True)
+
+
+def _nowhere(need: Need, digest: Digest, remote: str) -> CacheMiss:
+    where = f" ({need.rev[:10]})" if need.rev else ""
+    return CacheMiss(f"{need.path}{where}: {digest} is neither in the cache nor on remote '{remote}'")
+
+
+def _file_size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _remove(paths: Iterable[str]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _files_below(folder: str) -> list[str]:
+    return [
+        os.path.relpath(os.path.join(top, name), folder).replace(os.sep, "/")
+        for top, _, names in os.walk(folder)
+        for name in names
+        if _is_result("runs/" + os.path.relpath(os.path.join(top, name), folder).replace(os.sep, "/"))
+    ]
+
+
+def _is_result(key: str) -> bool:
+    """runs/<2 hex digits>/<64 hex digits>/<64 hex digits>"""
+    parts = key.split("/")
+    return len(parts) == 4 and parts[2][:2] == parts[1] and all(len(p) == 64 and set(p) <= _HEX for p in parts[2:])

@@ -1,0 +1,246 @@
+"""What targets and commits of a project need, and its way to and from the remotes."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from gitstage.errors import GitstageError, PipelineError
+from gitstage.pipeline import Output, Pipeline, Stage, Target, is_inside, join
+from gitstage.project import Project
+from gitstage.remote import Need, Outcome, Progress
+from gitstage.targets import select
+
+Needs = dict[str | None, list[Need]]
+"""By the remote that an output names; None: the one that was asked for, or the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Of which states of the project: the work tree, and `branches`, `tags`, all `commits`, or those that `revs` name;
+    and which `targets` there (none: everything), as in targets.select. `glob`: targets are patterns."""
+
+    targets: tuple[str, ...] = ()
+    with_deps: bool = False
+    recursive: bool = False
+    glob: bool = False
+    branches: bool = False
+    tags: bool = False
+    commits: bool = False
+    revs: tuple[str, ...] = ()
+
+
+def needs(project: Project, scope: Scope, *, sending: bool) -> Needs:
+    """What the states in `scope` need; `sending`: less what is never pushed.
+
+    Raises PipelineError for a target that the work tree does not know.
+    """
+    found: Needs = {}
+    chosen = chosen_targets(project, project.pipeline, scope)
+    _collect(found, project.pipeline, chosen, None, sending)
+    for rev, pipeline in history(project, revisions(project, scope)):
+        try:
+            there = chosen_targets(project, pipeline, scope)
+        except PipelineError:
+            continue  # a target need not exist in every commit
+        _collect(found, pipeline, there, rev, sending)
+    return found
+
+
+def chosen_targets(project: Project, pipeline: Pipeline, scope: Scope) -> list[Target]:
+    """The targets of `scope` in one state of the project. Patterns look into directories whose manifest is cached."""
+    if scope.glob:
+        return _matching(project, pipeline, scope.targets)
+    chosen = select(pipeline, scope.targets, with_deps=scope.with_deps, recursive=scope.recursive)
+    return [Target(stage) for stage in pipeline.stages] if chosen is None else chosen
+
+
+def _matching(project: Project, pipeline: Pipeline, patterns: Sequence[str]) -> list[Target]:
+    from pathspec import GitIgnoreSpec
+
+    found: dict[Target, None] = {}
+    for word in patterns:
+        spec = GitIgnoreSpec.from_lines(["/" + join(pipeline.cwd, word)])
+        before = len(found)
+        for stage in pipeline.stages:
+            if spec.match_file(stage.file) and stage.is_data:
+                found[Target(stage)] = None
+            for out in stage.outs:
+                if spec.match_file(out.path):
+                    found[Target(stage, None, out.path)] = None
+                    continue
+                digest = stage.recorded(out)
+                listing = project.cache.manifest(digest) if digest is not None and digest.is_dir else None
+                for name in listing or ():
+                    if spec.match_file(f"{out.path}/{name}"):
+                        found[Target(stage, f"{out.path}/{name}", out.path)] = None
+        if len(found) == before:
+            raise PipelineError(f"{word!r} matches no output of this project", "git stage list --all")
+    return list(found)
+
+
+def revisions(project: Project, scope: Scope) -> list[str]:
+    """The ids of the commits in `scope`, each once. Raises GitstageError for a name that Git does not know."""
+    repo = project.repo
+    if repo is None or not (scope.branches or scope.tags or scope.commits or scope.revs):
+        return []
+    found: dict[str, None] = {}
+    patterns = [name for asked, name in ((scope.branches, "refs/heads"), (scope.tags, "refs/tags")) if asked]
+    if patterns:
+        lines = repo.git(
+            "for-each-ref", "--format=%(objecttype) %(objectname) %(*objecttype) %(*objectname)", *patterns
+        )
+        for line in lines.decode().splitlines():
+            kind, id_, *peeled = line.split(" ")
+            if kind == "tag":
+                kind, id_ = peeled
+            if kind == "commit":
+                found[id_] = None
+    if scope.commits:
+        found.update(dict.fromkeys(repo.git("rev-list", "--exclude=refs/exps/*", "--all").decode().split()))
+    for rev in scope.revs:
+        commit = repo.git("rev-parse", "--verify", "-q", "--end-of-options", f"{rev}^{{commit}}", check=False)
+        if not commit:
+            raise GitstageError(f"{rev}: is no commit here")
+        found[commit.decode().strip()] = None
+    return list(found)
+
+
+def history(project: Project, commits: Sequence[str]) -> Iterator[tuple[str, Pipeline]]:
+    """The pipeline of each commit; of those that have the same pipeline files, the first. One that cannot be read is
+    passed over: nobody could check it out either."""
+    repo = project.repo
+    seen = set()
+    for commit in commits:
+        assert repo is not None
+        tree = repo.commit(commit, project.prefix, project.memo, bulk=len(commits) > 1)
+        if tree.state in seen:
+            continue
+        with contextlib.suppress(PipelineError):
+            pipeline = Pipeline.load(
+                tree, project.root, cwd=project.cwd,
+                bool_style=project.config.bool_style, list_style=project.config.list_style,
+            )  # fmt: skip
+            if not pipeline.sources:  # else another file may say which stages there are
+                seen.add(tree.state)
+            yield commit, pipeline
+
+
+def _collect(found: Needs, pipeline: Pipeline, targets: Iterable[Target], rev: str | None, sending: bool) -> None:
+    for target in targets:
+        for out in target.stage.outs:
+            if target.out not in (None, out.path) or not _is_shared(target.stage, out, sending):
+                continue
+            digest = target.stage.recorded(out)
+            if digest is None:
+                continue
+            part = posixpath.relpath(target.path, out.path) if target.path not in (None, out.path) else None
+            entry = target.stage.record.outs.get(out.spelled) if target.stage.record else None
+            size = entry.raw.get("size") if entry is not None and not digest.is_dir else None
+            need = Need(digest, out.path, rev, part, out.push, size if isinstance(size, int) else None)
+            found.setdefault(out.remote.lower() if out.remote else None, []).append(need)
+
+
+def _is_shared(stage: Stage, out: Output, sending: bool) -> bool:
+    """Does an output's content go over remotes at all? That of an import from a repository is fetched from there."""
+    if not out.cache or "://" in out.path:
+        return False
+    if not sending:
+        return True
+    return out.push and not (stage.is_import and any("repo" in dep for dep in stage.definition.get("deps") or ()))
+
+
+def push(
+    project: Project, wanted: Needs, *, remote: str | None = None, jobs: int | None = None, check: bool = False,
+    run_cache: bool = False, progress: Progress | None = None,
+) -> Outcome:  # fmt: skip
+    """Send what the remotes lack. `remote`: the one for outputs that name none; outputs that name another stay.
+
+    Raises ConfigError if there is no such remote, RemoteError if one cannot be used at all.
+    """
+    outcome = Outcome()
+    for name in _remotes(wanted, remote, run_cache):
+        with contextlib.closing(project.remote(name or remote, jobs=jobs)) as other:
+            if run_cache and name is None:
+                outcome += other.push_runs(project.runs.folder, progress=progress)
+            outcome += other.push(wanted.get(name, ()), check=check, progress=progress)
+    return outcome
+
+
+def fetch(
+    project: Project, wanted: Needs, *, remote: str | None = None, jobs: int | None = None, run_cache: bool = False,
+    progress: Progress | None = None,
+) -> Outcome:  # fmt: skip
+    """Bring what the cache lacks; the rest as for `push`. Nothing is asked of anybody if it lacks nothing."""
+    outcome = Outcome()
+    for name in _remotes(wanted, remote, run_cache):
+        lacking = [need for need in wanted.get(name, ()) if _is_lacking(project, need)]
+        if not lacking and not (run_cache and name is None):
+            continue
+        with contextlib.closing(project.remote(name or remote, jobs=jobs)) as other:
+            if run_cache and name is None:
+                outcome += other.fetch_runs(project.runs.folder, project.runs.take, progress=progress)
+            outcome += other.fetch(lacking, progress=progress)
+    return outcome
+
+
+def fetch_scope(
+    project: Project, scope: Scope, *, remote: str | None = None, jobs: int | None = None, run_cache: bool = False,
+    progress: Progress | None = None,
+) -> Outcome:  # fmt: skip
+    """Bring what the states in `scope` need and the cache lacks; see `fetch`."""
+    outcome = Outcome()
+    if scope.glob:  # a pattern may lead into a directory of which not even the manifest is here
+        outcome += _fetch_manifests(project, scope, remote, jobs, progress)
+    wanted = needs(project, scope, sending=False)
+    return outcome + fetch(project, wanted, remote=remote, jobs=jobs, run_cache=run_cache, progress=progress)
+
+
+def _fetch_manifests(
+    project: Project, scope: Scope, remote: str | None, jobs: int | None, progress: Progress | None
+) -> Outcome:
+    found: Needs = {}
+    pipelines = [(None, project.pipeline), *history(project, revisions(project, scope))]
+    for rev, pipeline in pipelines:
+        inside = [
+            Target(stage, None, out.path)
+            for stage in pipeline.stages
+            for out in stage.outs
+            if any(_may_lead_into(join(pipeline.cwd, word), out.path) for word in scope.targets)
+        ]
+        _collect(found, pipeline, inside, rev, False)
+    outcome = Outcome()
+    for name in _remotes(found, remote, False):
+        lacking = [n for n in found[name] if n.digest.is_dir and project.cache.manifest(n.digest) is None]
+        if lacking:
+            with contextlib.closing(project.remote(name or remote, jobs=jobs)) as other:
+                outcome += other.fetch_manifests(lacking, progress=progress)
+    return outcome
+
+
+def _may_lead_into(pattern: str, path: str) -> bool:
+    """Can `pattern` match something below `path`?"""
+    parts = pattern.split("/")
+    if "**" in parts:
+        parts = parts[: parts.index("**")]
+        names = path.split("/")[: len(parts)]
+        return len(names) < len(parts) or all(map(fnmatch.fnmatchcase, names, parts))
+    names = path.split("/")
+    return len(names) < len(parts) and all(map(fnmatch.fnmatchcase, names, parts))
+
+
+def _remotes(wanted: Needs, remote: str | None, run_cache: bool) -> list[str | None]:
+    names = [name for name in wanted if name is None or remote is None or name == remote.lower()]
+    return [None, *names] if run_cache and None not in names else names
+
+
+def _is_lacking(project: Project, need: Need) -> bool:
+    if need.part is None:
+        return bool(project.cache.lacks(need.digest))
+    listing = project.cache.manifest(need.digest)
+    return listing is None or any(
+        is_inside(name, need.part) and not project.cache.has(digest) for name, digest in listing.items()
+    )
