@@ -212,12 +212,11 @@ class Project:
         if jobs is not None:
             settings["jobs"] = str(jobs)
         url = settings["url"]
-        record = None
-        if "://" in url:  # a folder tells what it holds as fast as a record does
-            state = self.repo.state_dir if self.repo else self.scratch.parent
-            identity = "\n".join([url, settings.get("endpointurl", ""), settings.get("account_name", "")])
-            record = PushRecord(os.path.join(state, "pushed.db"), hashlib.sha256(os.fsencode(identity)).hexdigest())
-        return Remote(wanted, self.cache, lambda: open_backend(url, settings, self.root), record)
+        state = self.repo.state_dir if self.repo else self.scratch.parent
+        identity = "\n".join([url, settings.get("endpointurl", ""), settings.get("account_name", "")])
+        record = PushRecord(os.path.join(state, "pushed.db"), hashlib.sha256(os.fsencode(identity)).hexdigest())
+        is_near = "://" not in url  # a folder tells what it holds as fast as a record does
+        return Remote(wanted, self.cache, lambda: open_backend(url, settings, self.root), record, trusts=not is_near)
 
     def _remote_settings(self, name: str, hops: int = 8) -> Mapping[str, str]:
         """A remote's section; of one whose URL is `remote://OTHER/path`, with OTHER's settings below its own."""

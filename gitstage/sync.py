@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gitstage.errors import GitstageError, PipelineError
-from gitstage.pipeline import Output, Pipeline, Stage, Target, is_inside, join
+from gitstage.pipeline import Output, Pipeline, Stage, Target, join
 from gitstage.project import Project
 from gitstage.remote import Need, Outcome, Progress
 from gitstage.targets import select
@@ -187,6 +187,15 @@ def fetch(
     return outcome
 
 
+def compare(project: Project, wanted: Needs, *, remote: str | None = None, jobs: int | None = None) -> dict[str, str]:
+    """Paths of which the cache and their remote do not both have the content; see Remote.compare."""
+    found: dict[str, str] = {}
+    for name in _remotes(wanted, remote, False):
+        with contextlib.closing(project.remote(name or remote, jobs=jobs)) as other:
+            found.update(other.compare(wanted[name]))
+    return found
+
+
 def fetch_scope(
     project: Project, scope: Scope, *, remote: str | None = None, jobs: int | None = None, run_cache: bool = False,
     progress: Progress | None = None,
@@ -241,6 +250,4 @@ def _is_lacking(project: Project, need: Need) -> bool:
     if need.part is None:
         return bool(project.cache.lacks(need.digest))
     listing = project.cache.manifest(need.digest)
-    return listing is None or any(
-        is_inside(name, need.part) and not project.cache.has(digest) for name, digest in listing.items()
-    )
+    return listing is None or any(need.covers(name) and not project.cache.has(d) for name, d in listing.items())

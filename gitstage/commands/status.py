@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from gitstage.cli import volume
+from gitstage.errors import UsageError
+
+if TYPE_CHECKING:
+    from gitstage.sync import Scope
+    from gitstage.ui import Ui
 
 
 @click.command()
 @click.option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on.")
 @click.option("-R", "--recursive", is_flag=True, help="All stages in the given directories.")
+@click.option("-c", "--cloud", is_flag=True, help="Compare the cache with the remote instead.")
+@click.option("-r", "--remote", metavar="NAME", help="Compare the cache with this remote.")
+@click.option("-a", "--all-branches", is_flag=True, help="With -c: also for the tips of all branches.")
+@click.option("-T", "--all-tags", is_flag=True, help="With -c: also for all tags.")
+@click.option("-A", "--all-commits", is_flag=True, help="With -c: also for all commits.")
+@click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="With -c: questions at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--no-updates", is_flag=True, hidden=True)
 @volume
@@ -18,6 +31,12 @@ def command(
     words: tuple[str, ...],
     with_deps: bool,
     recursive: bool,
+    cloud: bool,
+    remote: str | None,
+    all_branches: bool,
+    all_tags: bool,
+    all_commits: bool,
+    jobs: int | None,
     as_json: bool,
     no_updates: bool,
     quiet: bool,
@@ -32,6 +51,13 @@ def command(
     from gitstage.ui import NOTHING_TRACKED, UP_TO_DATE, Ui, differences
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
+    if cloud or remote:
+        from gitstage import sync
+
+        scope = sync.Scope(words, with_deps, recursive, False, all_branches, all_tags, all_commits)
+        return _compare(ui, scope, remote, jobs, as_json)
+    if all_branches or all_tags or all_commits or jobs:
+        raise UsageError("-a, -T, -A and -j need --cloud", "git stage status -c")
     with opened(write=True, optional=True, on_wait=ui.waiting) as (project, _):
         for path in project.recovered:
             ui.note(f"{path}: brought back; the command that was to replace it was killed")
@@ -50,3 +76,21 @@ def command(
         else:
             ui.say(UP_TO_DATE if pipeline.stages else NOTHING_TRACKED)
         return 1 if quiet and changed else 0
+
+
+def _compare(ui: Ui, scope: Scope, remote: str | None, jobs: int | None, as_json: bool) -> int:
+    from gitstage import sync
+    from gitstage.project import opened
+
+    with opened() as (project, _):
+        name = project.remote(remote).name
+        needs = sync.needs(project, scope, sending=True)
+        states = sync.compare(project, needs, remote=remote, jobs=jobs)
+        shown = {project.relative(path): state for path, state in sorted(states.items())}
+    if as_json:
+        ui.json(shown)
+    elif not shown:
+        ui.say(f"Cache and remote '{name}' are in sync.")
+    for path, state in shown.items() if not as_json else ():
+        ui.say(f"\t{state + ':':<20}{path}")
+    return 1 if ui.quiet and shown else 0

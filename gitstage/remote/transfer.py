@@ -20,7 +20,7 @@ from typing import Protocol
 from gitstage.cache import Cache
 from gitstage.digest import Digest, hash_stream
 from gitstage.errors import CacheMiss, GitstageError, SystemFailure
-from gitstage.remote.backend import Backend, RemoteError
+from gitstage.remote.backend import Backend, Listed, RemoteError
 from gitstage.remote.record import DAY, PushRecord
 
 GENERATION_KEY = ".gitstage/generation"
@@ -52,6 +52,10 @@ class Need:
     required: bool = True
     size: int | None = None
 
+    def covers(self, name: str) -> bool:
+        """Is the file `name` of a directory asked for?"""
+        return self.part is None or name == self.part or name.startswith(self.part + "/")
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -74,6 +78,14 @@ class Outcome:
 
     def __add__(self, other: Outcome) -> Outcome:
         return Outcome(self.count + other.count, self.size + other.size, self.problems + other.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection removed, or would: objects of the remote; and what it could not."""
+
+    removed: tuple[Listed, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class Progress(Protocol):
@@ -113,13 +125,14 @@ class _Plan:
 
 
 class Remote:
-    """The remote called `name`. `record`: what is known to be there; None where asking costs nothing (a folder)."""
+    """The remote called `name`. `record`: what this clone knows to be there; `trusts`: it is believed, because asking
+    takes longer."""
 
     def __init__(
-        self, name: str, cache: Cache, backend: Callable[[], Backend], record: PushRecord | None = None
+        self, name: str, cache: Cache, backend: Callable[[], Backend], record: PushRecord, *, trusts: bool = True
     ) -> None:
         self.name, self.cache = name, cache
-        self._open, self._record = backend, record
+        self._open, self._record, self._trusts = backend, record, trusts
         self._current: str | None = None
 
     @cached_property
@@ -129,8 +142,7 @@ class Remote:
     def close(self) -> None:
         if "backend" in self.__dict__:
             self.backend.close()
-        if self._record is not None:
-            self._record.close()
+        self._record.close()
 
     # -- what is there -------------------------------------------------------------------------------------
 
@@ -155,7 +167,7 @@ class Remote:
             inside = frozenset(listing.values()) if listing is not None else None
             plan.folders.setdefault(need.digest, (need, inside))
             for name, digest in (listing or {}).items():
-                if need.part is None or name == need.part or name.startswith(need.part + "/"):
+                if need.covers(name):
                     file = Need(digest, f"{need.path}/{name}", need.rev, required=need.required)
                     _note(plan.files, digest, file)
                 else:
@@ -166,20 +178,18 @@ class Remote:
         """The planned objects that the remote lacks. `sending`: an object may be called absent without being asked
         about if sending it costs no more."""
         objects = plan.objects
-        known = self._known(plan, objects) if self._record is not None and not check else set()
+        known = self._known(plan, objects) if self._trusts and not check else set()
         unknown = [digest for digest in objects if digest not in known]
         if sending and known and self._is_cheap(unknown):
             return set(unknown)
         absent = self._ask(unknown)
-        if self._record is not None:
-            self._record.drop(absent)
-            self._remember(digest for digest in unknown if digest not in absent and self._size(digest) is not None)
+        self._record.drop(absent)
+        self._remember(digest for digest in unknown if digest not in absent and self._size(digest) is not None)
         return absent
 
     def _known(self, plan: _Plan, objects: Collection[Digest]) -> set[Digest]:
         """Objects that the record may be believed about. What it says of outputs is checked when a day old, of the
         oldest one always: if that is wrong, so may be all else."""
-        assert self._record is not None
         if self._record.generation() is None:
             return set()
         if self._record.generation() != self._generation():
@@ -246,8 +256,8 @@ class Remote:
             return None
 
     def _remember(self, digests: Iterable[Digest]) -> None:
-        found = list(digests) if self._record is not None else []
-        if self._record is not None and found:
+        found = list(digests)
+        if found:
             known = self._record.generation() if self._current is None else self._current
             self._record.add(found, self._generation() if known is None else known)
 
@@ -264,10 +274,10 @@ class Remote:
             return Outcome()
         result = Outcome()
         for round_ in range(4):
-            before = self._generation() if self._record is not None else ""
+            before = self._generation()
             outcome = self._push(plan, check or round_ > 0, progress)
             result = Outcome(result.count + outcome.count, result.size + outcome.size, outcome.problems)
-            if self._record is None or not outcome.count or before == self._generation_now():
+            if (self._trusts and not outcome.count) or before == self._generation_now():
                 return result
         raise RemoteError(f"{self.name}: objects are being removed from it all the time", "git stage push")
 
@@ -373,8 +383,7 @@ class Remote:
     def _not_received(self, digest: Digest, need: Need, error: GitstageError) -> Problem:
         if isinstance(error, RemoteError) and error.absent:
             return self._lost(digest, need)
-        if self._record is not None:
-            self._record.drop([digest])
+        self._record.drop([digest])
         return _failed(need, error)
 
     def _get(self, digests: Sequence[Digest], progress: Progress) -> Iterator[tuple[Digest, int | GitstageError]]:
@@ -419,6 +428,103 @@ class Remote:
         if digest.is_dir and self.cache.manifest(digest) is None:
             return RemoteError(f"remote '{self.name}': {digest.key} is no directory manifest")
         return size
+
+    # -- compare -------------------------------------------------------------------------------------------
+
+    def compare(self, needs: Sequence[Need]) -> dict[str, str]:
+        """Objects that the cache and the remote do not both have, by the first path that needs each: "new" (only in
+        the cache), "deleted" (only on the remote) or "missing" (in neither)."""
+        plan = self._plan(needs)
+        absent = self._absent(plan, check=False)
+        found, told = {}, set()
+        for need in needs:
+            listing = self.cache.manifest(need.digest) if need.digest.is_dir else None
+            entries = [(need.path, need.digest)]
+            entries += [
+                (f"{need.path}/{name}", digest) for name, digest in (listing or {}).items() if need.covers(name)
+            ]
+            for path, digest in entries:
+                here, there = self.cache.has(digest), digest not in absent
+                if not (here and there) and digest not in told:
+                    told.add(digest)
+                    found[path] = "new" if here else "deleted" if there else "missing"
+        return found
+
+    # -- collect -------------------------------------------------------------------------------------------
+
+    def collect(
+        self, keep: Collection[Digest], *, dry: bool = False, grace: float = 3600.0, progress: Progress | None = None
+    ) -> Collected:
+        """Delete objects that are not in `keep` (nor files of its directories), manifests first, and what broken
+        transfers left more than a day ago. `dry`: only say what would go.
+
+        Objects that this clone neither pushed nor has are spared for `grace` seconds: somebody may be about to push the
+        commit that needs them. Raises RemoteError if the remote cannot be used or a manifest in `keep` be read.
+        """
+        needed = self._with_files(keep)
+        if not self.backend.can_list or not self.backend.can_write:
+            raise RemoteError(f"remote '{self.name}' can only be read")
+        if not dry:
+            self._say_generation(f"{_COLLECTING} {os.urandom(8).hex()} {int(time.time())}")
+        try:
+            doomed = self._doomed(needed, time.time(), grace)
+            if dry:
+                return Collected(tuple(doomed))
+            return self._delete(doomed, progress or Silent())
+        finally:
+            if not dry:
+                self._record.void()
+                self._say_generation(os.urandom(8).hex())
+
+    def _with_files(self, keep: Collection[Digest]) -> set[Digest]:
+        for problem in self.fetch_manifests(Need(digest, str(digest)) for digest in keep if digest.is_dir).problems:
+            if not problem.is_absent:  # what nobody has cannot be restored, whatever stays
+                raise problem.error
+        listings = [self.cache.manifest(digest) for digest in keep if digest.is_dir]
+        return {*keep, *(digest for listing in listings if listing for digest in listing.values())}
+
+    def _doomed(self, needed: set[Digest], now: float, grace: float) -> list[Listed]:
+        folders: list[Listed] = []
+        files: list[Listed] = []
+        leftovers: list[Listed] = []
+        for listed in self.backend.list(""):
+            age = None if listed.modified is None else now - listed.modified
+            digest = Digest.of_key(listed.key)
+            if digest is None:
+                if _is_leftover(listed.key) and age is not None and age > DAY:
+                    leftovers.append(listed)
+            elif digest not in needed and (age is None or age >= grace or self._is_own(digest)):
+                (folders if digest.is_dir else files).append(listed)
+        return [*sorted(folders, key=_key), *sorted(files, key=_key), *sorted(leftovers, key=_key)]
+
+    def _is_own(self, digest: Digest) -> bool:
+        return self._size(digest) is not None or bool(self._record.known([digest]))
+
+    def _delete(self, doomed: Sequence[Listed], progress: Progress) -> Collected:
+        """Manifests go before their files, so that a break leaves none that promises what is not there."""
+        progress.expect(len(doomed), None)
+        by_key = {listed.key: listed for listed in doomed}
+        removed, problems = [], []
+        for batch in ([k for k in by_key if k.endswith(".dir")], [k for k in by_key if not k.endswith(".dir")]):
+            for key, error in self.backend.delete(batch) if batch else ():
+                progress.done(key)
+                if error is None:
+                    removed.append(by_key[key])
+                else:
+                    problems.append(Problem(key, None, error))
+        return Collected(tuple(removed), tuple(problems))
+
+    def _say_generation(self, text: str) -> None:
+        temporary = self.cache.temporary()
+        try:
+            with open(temporary, "x", encoding="utf-8") as stream:
+                stream.write(text + "\n")
+            for _, error in self.backend.put([(temporary, GENERATION_KEY)], lambda *_: None):
+                if error is not None:
+                    raise error
+        finally:
+            _remove([temporary])
+        self._current = None
 
     # -- results of earlier runs ---------------------------------------------------------------------------
 
@@ -553,3 +659,15 @@ def _is_result(key: str) -> bool:
     """runs/<2 hex digits>/<64 hex digits>/<64 hex digits>"""
     parts = key.split("/")
     return len(parts) == 4 and parts[2][:2] == parts[1] and all(len(p) == 64 and set(p) <= _HEX for p in parts[2:])
+
+
+def _is_leftover(key: str) -> bool:
+    """Half an object, as our backends, DVC's and rclone name it while it is being written."""
+    folder, _, name = key.rpartition("/")
+    is_temporary = (name.startswith(".") and name.endswith(".tmp")) or name.endswith(".part")
+    is_ours = not folder or folder.startswith(("files/md5/", "runs/")) or len(folder) == 2
+    return is_ours and (is_temporary or name.startswith(".rclone_temp_"))
+
+
+def _key(listed: Listed) -> str:
+    return listed.key

@@ -31,7 +31,7 @@ OURS = {
 }
 """Verbs that git-stage has under dvc's name; `stage add` and `stage list` are translated."""
 
-NEEDS_REMOTE = {"status": {"-c", "--cloud", "-r", "--remote"}, "repro": {"--pull"}}
+NEEDS_REMOTE = {"repro": {"--pull"}}
 """Options with which one of our verbs is still left to dvc."""
 
 HINT = re.compile(
