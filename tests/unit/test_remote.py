@@ -355,7 +355,7 @@ def test_collect_spares_what_is_kept_and_what_others_just_pushed(one: Clone, two
     assert len(would.removed) == 3 and one.place(gone).exists()
     one.backend.order.clear()
     done = one.remote().collect({kept})
-    assert [listed.key for listed in done.removed][0] == gone.key
+    assert next(listed.key for listed in done.removed) == gone.key
     assert {listed.key for listed in done.removed} == {listed.key for listed in would.removed}
     assert not half.exists() and fresh.exists()
     assert two.remote().missing([foreign]) == set()
