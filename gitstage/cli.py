@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "fetch": "Bring the outputs' content from a remote into the cache.",
     "list": "List the stages.",
     "show": "Show a tracked path's hash, size, cache path and files.",
+    "remote": "Say where data is kept for others: add, list, modify, remove, rename, default.",
     "root": "Print the project's root.",
     "install": "Install the Git hooks in this repository.",
     "uninstall": "Remove the Git hooks and put earlier ones back.",
@@ -108,8 +109,9 @@ def main(argv: list[str] | None = None) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.UsageError as error:
-        verb = error.ctx.info_name if error.ctx is not None and error.ctx.parent is not None else None
-        return _fail(UsageError(error.format_message(), f"{PROGRAM} help {verb}" if verb else f"{PROGRAM} help"))
+        words = error.ctx.command_path.split()[2:] if error.ctx is not None else []
+        helps = f"{PROGRAM} {' '.join(words)} --help" if len(words) > 1 else f"{PROGRAM} {' '.join(['help', *words])}"
+        return _fail(UsageError(error.format_message(), helps))
     except click.ClickException as error:
         return _fail(UsageError(error.format_message()))
     except GitstageError as error:

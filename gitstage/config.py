@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitstage.errors import ConfigError, SystemFailure
+from gitstage import fs
+from gitstage.errors import ConfigError, NoProject, SystemFailure
 
-LEVELS = ("system", "global", "repo", "local")
+USER_LEVELS = ("system", "global")
+PROJECT_LEVELS = ("repo", "local")
+LEVELS = USER_LEVELS + PROJECT_LEVELS
 """Weakest first: a later file's value for a key replaces an earlier one's."""
+
+_OUTSIDE = "not inside a project: only the files of --global and --system can be used here"
 
 LINK_TYPES = ("reflink", "hardlink", "symlink", "copy")
 
@@ -166,6 +171,7 @@ _REMOTES: dict[str, dict[str, Check]] = {
     "https": _HTTP,
     "webdav": _WEBDAV,
     "webdavs": _WEBDAV,
+    "rclone": {"verify": _bool},  # ours; DVC refuses a file that has it
 }
 _SECTIONS: dict[str, dict[str, Check]] = {
     "core": {
@@ -226,14 +232,7 @@ class Config:
         place: to check a change before it is written. Raises ConfigError naming file and line or key, SystemFailure if
         a file cannot be read.
         """
-        env = os.environ if env is None else env
-        values: Sections = {}
-        sources: dict[str, str] = {}
-        for level in LEVELS:
-            path = config_path(level, dvc_dir, env)
-            text = instead[path] if instead and path in instead else _read(path)
-            if text:
-                _merge(values, sources, parse(text, path), path, env)
+        values, sources = _merged(LEVELS, dvc_dir, os.environ if env is None else env, instead or {})
         return cls(dvc_dir, values, _checked(values, sources))
 
     def get(self, name: str) -> Value | None:
@@ -370,6 +369,31 @@ def flatten(sections: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Va
                     yield f"{section}.{key}.{inner}", inner_value
             else:
                 yield f"{section}.{key}", value
+
+
+def read(dvc_dir: str | None, level: str | None = None, env: Mapping[str, str] | None = None) -> Sections:
+    """The values of one level, or of all merged, paths made absolute; which keys there are is not checked.
+
+    `dvc_dir` is None outside a project: "system" and "global" only. Raises ConfigError on bad syntax, NoProject.
+    """
+    if dvc_dir is None and level in PROJECT_LEVELS:
+        raise NoProject(_OUTSIDE)
+    levels = (level,) if level else LEVELS if dvc_dir is not None else USER_LEVELS
+    return _merged(levels, dvc_dir or "", os.environ if env is None else env, {})[0]
+
+
+def _merged(
+    levels: Sequence[str], dvc_dir: str, env: Mapping[str, str], instead: Mapping[str, str]
+) -> tuple[Sections, dict[str, str]]:
+    """The values of some levels, and the file that each is from; see `Config.load`."""
+    values: Sections = {}
+    sources: dict[str, str] = {}
+    for level in levels:
+        path = config_path(level, dvc_dir, env)
+        text = instead[path] if path in instead else _read(path)
+        if text:
+            _merge(values, sources, parse(text, path), path, env)
+    return values, sources
 
 
 def _read(path: str) -> str:
@@ -698,6 +722,79 @@ def dump(sections: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
+class ConfigFile:
+    """The file of one level, being edited: nothing is written before `save`.
+
+    `dvc_dir` is None outside a project, where the levels "repo" and "local" raise NoProject. What nobody touches stays
+    as it is, comments and layout included; else the bytes are those that DVC writes.
+    """
+
+    def __init__(self, level: str, dvc_dir: str | None, env: Mapping[str, str] | None = None) -> None:
+        if dvc_dir is None and level in PROJECT_LEVELS:
+            raise NoProject(_OUTSIDE)
+        self.level, self.dvc_dir = level, dvc_dir
+        self._env = os.environ if env is None else env
+        self.path = config_path(level, dvc_dir or "", self._env)
+        self.before = self.text = _read(self.path)
+
+    @property
+    def sections(self) -> Sections:
+        """What the text says, as written. Raises ConfigError on bad syntax."""
+        return parse(self.text, self.path) if self.text else {}
+
+    def get(self, name: str) -> Value | None:
+        """The value of "section.key" or "remote.name.key" as written in this file; None if it is not there."""
+        section, named, key = split_name(name)
+        found = self.sections.get(section, {})
+        if named is not None:
+            found = found.get(named, {})
+        value = found.get(key)
+        return None if isinstance(value, dict) else value
+
+    def set(self, name: str, value: str, cwd: str) -> None:
+        """Set "section.key" or "remote.name.key"; a path typed in folder `cwd` is stored as DVC stores it."""
+        self.text = with_value(self.text, self.path, name, as_stored(name, value, self.path, cwd))
+
+    def unset(self, name: str) -> None:
+        """Remove a value or, for "remote.name", that section. Raises ConfigError if it is not there."""
+        self.text = without_value(self.text, self.path, name)
+
+    def rename(self, section: str, old: str, new: str) -> None:
+        """Give the named section [section "old"] another name. Raises ConfigError if it is not there."""
+        self.text = with_name(self.text, self.path, section, old, new)
+
+
+def save(*files: ConfigFile) -> None:
+    """Write what was changed in `files`, all of one project, once it is known that DVC will accept it.
+
+    The levels up to that of each file must be valid, and so must all levels together, unless they were not before (so
+    that a broken configuration can be repaired step by step). Raises ConfigError, and then nothing was written.
+    """
+    changed = {file.path: file.text for file in files if file.text != file.before}
+    if not changed:
+        return
+    env, dvc_dir = files[0]._env, files[0].dvc_dir
+    levels = LEVELS if dvc_dir is not None else USER_LEVELS
+    strongest = max(levels.index(file.level) for file in files if file.path in changed)
+    _checked(*_merged(levels[: strongest + 1], dvc_dir or "", env, changed))
+    try:
+        _checked(*_merged(levels, dvc_dir or "", env, {}))
+    except ConfigError:
+        pass
+    else:
+        _checked(*_merged(levels, dvc_dir or "", env, changed))
+    for file in files:
+        if file.path in changed:
+            # the user's own file may be a link to where it is kept; one in the project may come from a stranger
+            target = file.path if file.level in PROJECT_LEVELS else os.path.realpath(file.path)
+            try:
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+            except OSError as error:
+                raise SystemFailure(f"{os.path.dirname(target)}: {error.strerror}") from error
+            fs.atomic_write(target, file.text.encode())
+            file.before = file.text
+
+
 def with_value(text: str, path: str, name: str, value: str) -> str:
     """`text` with "section.key" or "remote.name.key" set to `value`; every other line, and comments, stay as they are.
 
@@ -750,6 +847,30 @@ def without_value(text: str, path: str, name: str) -> str:
         gone = own
     for line in reversed(gone):
         del physical[line.start : line.start + line.count]
+    return "\n".join(physical) + "\n"
+
+
+def with_name(text: str, path: str, section: str, old: str, new: str) -> str:
+    """`text` with the section [section "old"] called "new", and where DVC has it then: behind those of its kind.
+
+    Raises ConfigError naming `path` if there is no such section.
+    """
+    lines = list(_lines(text, path))
+    physical = _physical(text)
+    own = [line for line in lines if line.section and _names(line.section) == (section, old.lower())]
+    if not own:
+        raise ConfigError(f"{path}: {old} is not set in {section}")
+    moved: list[str] = []
+    for line in own:
+        written = physical[line.start : line.start + line.count]
+        if line.opens:
+            comment = f" {line.comment}" if line.comment else ""
+            written = [f"[{_quoted_name(section, new.lower())}]{comment}"]
+        moved += written
+    for line in reversed(own):
+        del physical[line.start : line.start + line.count]
+    at = _place(list(_lines("\n".join(physical), path)), section, new, len(physical))
+    physical[at:at] = moved
     return "\n".join(physical) + "\n"
 
 

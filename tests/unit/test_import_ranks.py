@@ -7,8 +7,8 @@ import gitstage
 
 LAYERS = [
     {"errors", "resources"},
-    {"digest", "formats", "config", "fs", "ignore", "locks"},
-    {"memo", "template", "params"},
+    {"digest", "formats", "fs", "ignore", "locks"},
+    {"config", "memo", "template", "params"},
     {"tree", "cache"},
     {"git", "remote", "pipeline"},
     {"status", "recorded", "runcache", "store"},
