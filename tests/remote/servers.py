@@ -1,0 +1,283 @@
+"""Real servers on this machine, started and stopped by tests: S3, SFTP, WebDAV and plain HTTP.
+
+OpenSSH's sshd and nginx are used where they are installed (.ci/run installs them), else rclone serves the same. What a
+server keeps is in plain files below `root`, to look at and to damage.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import getpass
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from support import SCRIPTS, wait_until
+
+RCLONE = os.path.join(SCRIPTS, "rclone")
+SSHD = next((path for path in ("/usr/sbin/sshd", "/usr/local/sbin/sshd") if os.path.exists(path)), None)
+NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if os.path.exists("/usr/sbin/nginx") else None)
+DAV_MODULE = "/usr/lib/nginx/modules/ngx_http_dav_ext_module.so"
+if not os.path.exists(DAV_MODULE):
+    NGINX = None
+
+
+def free_port() -> int:
+    """A port that nobody listens at, outside the range from which the kernel gives ports to clients."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+class Server:
+    """One server process at a port that it keeps when it is started again. `root`: what it serves."""
+
+    kind = ""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.root, self.port = folder, folder / "root", free_port()
+        self.root.mkdir(parents=True)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.prepare()
+
+    def prepare(self) -> None: ...
+
+    def argv(self) -> list[str]:
+        raise NotImplementedError
+
+    @property
+    def url(self) -> str:
+        """The address of a remote on this server, which nobody else uses if `use` was called."""
+        raise NotImplementedError
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """DVC's settings of that remote."""
+        return {}
+
+    def start(self) -> None:
+        """Returns when connections are accepted."""
+        assert self.process is None
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=die_with_parent, env={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
+            )  # fmt: skip
+        wait_until(self.is_up, 20, f"{self.kind}: {(self.folder / 'log').read_text()}")
+
+    def is_up(self) -> bool:
+        assert self.process is not None and self.process.poll() is None, (self.folder / "log").read_text()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """End it and all it started."""
+        if self.process is not None:
+            for pid in (*descendants(self.process.pid), self.process.pid):
+                try:
+                    os.kill(pid, how)
+                except ProcessLookupError:
+                    pass
+            self.process.wait(20)
+            self.process = None
+
+    def path(self, key: str) -> Path:
+        """Where the file behind an object of the remote in use lies."""
+        return self.root / self.place / key
+
+    place = "remote"
+
+    def use(self, place: str) -> None:
+        """From now on, `url` is that of this folder."""
+        self.place = place
+
+
+class S3(Server):
+    """rclone's S3: signatures are checked, objects are files."""
+
+    kind = "s3"
+    key, secret = "AKTEST", "SKTEST12"
+
+    def prepare(self) -> None:
+        (self.root / "bucket").mkdir()
+
+    def argv(self) -> list[str]:
+        where = f"127.0.0.1:{self.port}"
+        keys = f"{self.key},{self.secret}"
+        return [RCLONE, "--config", "/dev/null", "serve", "s3", "--addr", where, "--auth-key", keys, str(self.root)]
+
+    @property
+    def url(self) -> str:
+        return f"s3://bucket/{self.place}"
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return {"endpointurl": self.endpoint, "access_key_id": self.key, "secret_access_key": self.secret}
+
+    def path(self, key: str) -> Path:
+        return self.root / "bucket" / self.place / key
+
+
+class Sftp(Server):
+    """OpenSSH with keys that nobody else has; only its sftp subsystem is used."""
+
+    kind = "sftp"
+
+    def prepare(self) -> None:
+        for name in ("host", "id"):
+            argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(self.folder / name)]
+            subprocess.run(argv, check=True)
+        public = (self.folder / "host.pub").read_text()
+        (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {public}*.test {public}")
+        (self.folder / "authorized_keys").write_text((self.folder / "id.pub").read_text())
+        (self.folder / "ssh_config").write_text(
+            f"Host data.test\n    HostName 127.0.0.1\n    Port {self.port}\n    User {getpass.getuser()}\n"
+            f"    IdentityFile {self.folder}/id\n    IdentitiesOnly yes\n"
+            f"Host *\n    UserKnownHostsFile {self.folder}/known_hosts\n    StrictHostKeyChecking yes\n"
+        )
+        (self.folder / "sshd_config").write_text(
+            f"ListenAddress 127.0.0.1\nPort {self.port}\nHostKey {self.folder}/host\n"
+            f"AuthorizedKeysFile {self.folder}/authorized_keys\nPasswordAuthentication no\n"
+            "KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\n"
+            f"MaxStartups 100\nMaxSessions 100\nPidFile {self.folder}/pid\nSubsystem sftp internal-sftp\n"
+        )
+
+    def argv(self) -> list[str]:
+        if SSHD:
+            if os.getuid() == 0:
+                os.makedirs("/run/sshd", exist_ok=True)
+            return [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")]
+        where, keys = f"127.0.0.1:{self.port}", str(self.folder / "authorized_keys")
+        options = ["--addr", where, "--authorized-keys", keys, "--key", str(self.folder / "host")]
+        return [RCLONE, "--config", "/dev/null", "serve", "sftp", *options, "/"]
+
+    @property
+    def url(self) -> str:
+        return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}{self.root / self.place}"
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return {"keyfile": str(self.folder / "id")}
+
+    @property
+    def command(self) -> str:
+        """A GIT_SSH_COMMAND that knows this server."""
+        return f"ssh -F '{self.folder}/ssh_config'"
+
+
+class WebDav(Server):
+    """nginx; a second port serves the same files for reading only, if asked for by `http`."""
+
+    kind = "webdav"
+
+    def prepare(self) -> None:
+        self.read_only = free_port()
+        (self.folder / "tmp").mkdir()
+        for folder in (self.folder, self.root, self.folder / "tmp"):
+            folder.chmod(0o777)
+        temp = "".join(
+            f" {kind}_temp_path {self.folder}/tmp;" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        (self.folder / "nginx.conf").write_text(
+            f"load_module {DAV_MODULE};\nuser {getpass.getuser()};\ndaemon off;\npid {self.folder}/pid;\n"
+            f"worker_processes 1;\nerror_log {self.folder}/log;\nevents {{ worker_connections 512; }}\nhttp {{\n"
+            f"  access_log {self.folder}/access; client_max_body_size 0; keepalive_requests 100000;{temp}\n"
+            "  dav_ext_lock_zone zone=z:1m;\n"
+            f"  server {{ listen 127.0.0.1:{self.port}; root {self.root};\n    location / {{\n"
+            "      dav_methods PUT DELETE MKCOL COPY MOVE; dav_ext_methods PROPFIND OPTIONS LOCK UNLOCK;\n"
+            "      dav_ext_lock zone=z; create_full_put_path on; dav_access user:rw; } }\n"
+            f"  server {{ listen 127.0.0.1:{self.read_only}; root {self.root}; location / {{ autoindex on; }} }}\n}}\n"
+        )
+
+    def argv(self) -> list[str]:
+        if NGINX:
+            return [NGINX, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
+        where = f"127.0.0.1:{self.port}"
+        return [RCLONE, "--config", "/dev/null", "serve", "webdav", "--addr", where, str(self.root)]
+
+    @property
+    def url(self) -> str:
+        return f"webdav://127.0.0.1:{self.port}/{self.place}"
+
+
+class Http(Server):
+    """The same files as a server that only gives them."""
+
+    kind = "http"
+
+    def argv(self) -> list[str]:
+        if NGINX:
+            (self.folder / "nginx.conf").write_text(
+                f"user {getpass.getuser()};\ndaemon off;\npid {self.folder}/pid;\nworker_processes 1;\n"
+                f"error_log {self.folder}/log;\nevents {{ worker_connections 512; }}\nhttp {{\n"
+                f"  access_log {self.folder}/access; client_body_temp_path {self.folder}/tmp;\n"
+                f"  server {{ listen 127.0.0.1:{self.port}; root {self.root}; location / {{ autoindex on; }} }}\n}}\n"
+            )
+            return [NGINX, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
+        return [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "-d", str(self.root), str(self.port)]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/{self.place}"
+
+
+class Folder(Server):
+    """No server at all."""
+
+    kind = "local"
+
+    def start(self) -> None: ...
+    def stop(self, how: signal.Signals = signal.SIGKILL) -> None: ...
+
+    @property
+    def url(self) -> str:
+        return str(self.root / self.place)
+
+
+KINDS: dict[str, type[Server]] = {each.kind: each for each in (Folder, S3, Sftp, WebDav, Http)}
+
+
+def die_with_parent() -> None:
+    """Let the kernel end a server whose tests were killed (Linux)."""
+    try:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    except (OSError, AttributeError):
+        pass
+
+
+def descendants(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True, check=True).stdout
+    children: dict[int, list[int]] = {}
+    for line in found.splitlines()[1:]:
+        child, parent = map(int, line.split())
+        children.setdefault(parent, []).append(child)
+    result, left = [], [pid]
+    while left:
+        left_now, left = left, []
+        for each in left_now:
+            result += children.get(each, [])
+            left += children.get(each, [])
+    return result
+
+
+def outage(server: Server, seconds: float) -> None:
+    """The server is killed, and is back after a while."""
+    server.stop()
+    time.sleep(seconds)
+    server.start()
