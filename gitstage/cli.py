@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "push": "Send the outputs' content to a remote.",
     "pull": "Bring the outputs' content from a remote into the work tree.",
     "fetch": "Bring the outputs' content from a remote into the cache.",
+    "diff": "Show which data changed between commits, or since one.",
     "list": "List the stages.",
     "show": "Show a tracked path's hash, size, cache path and files.",
     "remote": "Say where data is kept for others: add, list, modify, remove, rename, default.",
@@ -95,6 +96,26 @@ def volume(function: _F) -> _F:
     """The options -q and -v that every verb has."""
     function = click.option("-v", "--verbose", count=True, help="Say more.")(function)
     return click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")(function)
+
+
+class Spread(click.Command):
+    """A command whose repeatable options in `spread` take all words up to the next option, as DVC's `--targets A B` do."""
+
+    spread: tuple[str, ...] = ("--targets",)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words: list[str] = []
+        option: str | None = None
+        for number, word in enumerate(args):
+            if word == "--":
+                words += args[number:]
+                break
+            if word.startswith("-"):
+                option = word if word in self.spread else None
+                words += [] if option else [word]
+            else:
+                words.append(f"{option}={word}" if option else word)
+        return super().parse_args(ctx, words)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -23,7 +23,7 @@ from gitstage.memo import Memo
 from gitstage.pipeline import Pipeline, relative
 from gitstage.runcache import RunCache
 from gitstage.store import Store
-from gitstage.tree import WorkTree
+from gitstage.tree import Tree, WorkTree
 
 if TYPE_CHECKING:
     from gitstage.remote import Remote
@@ -238,16 +238,19 @@ class Project:
 
     def load_pipeline(self) -> Pipeline:
         """The pipeline of the work tree, read anew."""
-        pipeline = Pipeline.load(
-            self.worktree, self.root, cwd=self.cwd,
-            bool_style=self.config.bool_style, list_style=self.config.list_style,
-        )  # fmt: skip
+        pipeline = self.pipeline_of(self.worktree)
         self.__dict__["pipeline"] = pipeline
         for stage in pipeline.stages:
             for out in stage.outs:
                 if not out.path.startswith(("../", "/")) and self.worktree.ignore.ignores(out.path, False):
                     raise PipelineError(f"{stage.file}: output '{out.path}' is ignored by .dvcignore")
         return pipeline
+
+    def pipeline_of(self, tree: Tree) -> Pipeline:
+        """The pipeline as `tree` has it, seen from where the user stands."""
+        return Pipeline.load(
+            tree, self.root, cwd=self.cwd, bool_style=self.config.bool_style, list_style=self.config.list_style
+        )
 
     @cached_property
     def pipeline(self) -> Pipeline:

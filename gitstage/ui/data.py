@@ -1,0 +1,101 @@
+"""Which data changed: as text, as a Markdown table, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gitstage.difference import Change, Difference
+from gitstage.digest import Digest
+from gitstage.ui import Ui
+
+Groups = Mapping[str, Sequence[Change]]
+
+_KINDS = ("added", "deleted", "modified", "renamed")
+_ORDER = ("added", "deleted", "renamed", "modified", "not in cache")
+
+
+def groups(found: Difference, *, with_missing: bool) -> Groups:
+    """Changes by kind, each sorted by the earlier path; empty if nothing is to be shown.
+
+    `with_missing`: also "not in cache".
+    """
+    named = {kind: [change for change in found.changes if change.kind == kind] for kind in _KINDS}
+    if not any(named.values()) and not found.lost:
+        return {}
+    if with_missing:
+        named["not in cache"] = [Change("unchanged", path, digest, digest, path) for path, digest in found.lost.items()]
+    return {kind: sorted(changes, key=lambda change: change.old_path) for kind, changes in named.items()}
+
+
+def as_json(named: Groups, *, show_hash: bool) -> dict[str, list[dict[str, Any]]]:
+    """The form that `dvc diff --json` has: kind -> list of {"path", "hash"}, both {"old", "new"} where there are two."""
+    return {
+        kind: [
+            {"path": _pair(change, _old_path(change), _path(change), kind == "renamed")}
+            | ({"hash": _pair(change, str(change.old), str(change.new), kind == "modified")} if show_hash else {})
+            for change in changes
+        ]
+        for kind, changes in named.items()
+    }
+
+
+def as_text(ui: Ui, named: Groups, *, show_hash: bool) -> None:
+    """Group by group, and how many files there are in each."""
+    counts = []
+    for kind in _ORDER:
+        changes = named.get(kind, ())
+        if changes:
+            ui.say(f"{kind.capitalize()}:")
+            for change in changes:
+                ui.say(f"    {_hash(change) + '  ' if show_hash else ''}{_spelled(change)}")
+            ui.say()
+        files = sum(not _spelled(change).endswith("/") for change in changes)
+        if files:
+            counts.append(f"{files} {kind}")
+    if counts:
+        ui.say(f"files summary: {', '.join(counts)}")
+
+
+def as_markdown(ui: Ui, named: Groups, *, show_hash: bool) -> None:
+    """A table of GitHub's kind, columns padded."""
+    rows = [("Status", *(("Hash",) if show_hash else ()), "Path")]
+    for kind in _ORDER:
+        for change in named.get(kind, ()):
+            rows.append((kind, *((_hash(change),) if show_hash else ()), _spelled(change)))
+    widths = [max(len(name) + 2, *(len(row[at]) for row in rows)) for at, name in enumerate(rows[0])]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    ui.say("\n".join(lines) + "\n")
+
+
+def _pair(change: Change, old: str, new: str, is_pair: bool) -> Any:
+    if is_pair:
+        return {"old": old, "new": new}
+    return new if change.old is None else old
+
+
+def _shown(path: str, digest: Digest | None) -> str:
+    return path + "/" if digest is not None and digest.is_dir else path
+
+
+def _old_path(change: Change) -> str:
+    return _shown(change.old_path, change.old)
+
+
+def _path(change: Change) -> str:
+    return _shown(change.path, change.new)
+
+
+def _spelled(change: Change) -> str:
+    if change.kind == "renamed":
+        return f"{_old_path(change)} -> {_path(change)}"
+    return _path(change) if change.old is None else _old_path(change)
+
+
+def _hash(change: Change) -> str:
+    if change.kind == "modified":
+        return f"{str(change.old)[:8]}..{str(change.new)[:8]}"
+    return str(change.new if change.old is None else change.old)[:8]
