@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "pull": "Bring the outputs' content from a remote into the work tree.",
     "fetch": "Bring the outputs' content from a remote into the cache.",
     "diff": "Show which data changed between commits, or since one.",
+    "resolve": "Merge pipeline files that a Git merge left with conflicts.",
     "list": "List the stages.",
     "show": "Show a tracked path's hash, size, cache path and files.",
     "remote": "Say where data is kept for others: add, list, modify, remove, rename, default.",
@@ -39,6 +40,7 @@ COMMANDS: dict[str, str] = {
 }
 HIDDEN: dict[str, str] = {
     "hook": "Run what a Git hook does.",
+    "merge-file": "Merge three versions of a pipeline file, as Git's merge driver.",
     "shim": "Install or remove the `git` dispatcher.",
     "shell-init": "Print a shell function that makes `git stage` reach this program.",
 }

@@ -527,6 +527,91 @@ def _layout(root: Node) -> Layout:
     return Layout(step)
 
 
+def rewrite_pipeline(data: bytes | None, path: str, wanted: Mapping[str, Any], donor: bytes | None = None) -> bytes:
+    """Change the dvc.yaml `data` (None: there is no file) into one that holds `wanted`, all of it.
+
+    What is equal stays as it is. Stages that `data` lacks stand after its last one; where the dvc.yaml `donor` has them
+    with the same content, they are copied from there with the comments above them. Raises FormatError as
+    `update_pipeline` does.
+    """
+    old = {} if data is None else parse_pipeline(data, path)
+    new = plain(wanted)
+    text = "" if data is None else decode(data, path)
+    start = _BOM if data is not None and data.startswith(_BOM) else b""
+    if donor is not None:
+        text = _with_stages_of(text, decode(donor, path), path, new)
+    for attempt in (_splice_whole, _round_trip_pipeline):
+        try:
+            result = attempt(text, path, "", new).encode()
+            if same(parse_pipeline(result, path), new):
+                return start + result
+        except (_NoSpliceError, FormatError):
+            continue
+        except (TypeError, RecursionError) as error:
+            raise FormatError(path, str(error)) from None
+    if not old:
+        return start + dump(new).encode()
+    raise FormatError(path, "cannot be changed without damage to the rest; edit the file by hand")
+
+
+def _splice_whole(text: str, path: str, _: str, wanted: dict[str, Any]) -> str:
+    root = locate(text)
+    if root is None or not wanted:
+        raise _NoSpliceError
+    return _apply(text, _map_edits(text, root, load(text, path), wanted, _layout(root)))
+
+
+def _with_stages_of(text: str, donor: str, path: str, wanted: Mapping[str, Any]) -> str:
+    """`text` with those stages of `wanted` behind its own that only `donor` has, in the donor's lines."""
+    for name, entry in wanted.get("stages", {}).items():
+        root, source = locate(text), locate(donor)
+        stages = None if root is None else _member(root, "stages")
+        others = None if source is None else _member(source, "stages")
+        if stages is None or others is None or not (_block(stages, "map") and _block(others, "map")):
+            break
+        spans, lines = _entry_spans(text, stages), _entry_spans(donor, others)
+        if spans is None or lines is None or name in spans or name not in lines or stages.column != others.column:
+            continue
+        start = _above(donor, lines[name][0], others.column)
+        copied = donor[start : lines[name][1]].replace("\r\n", "\n")
+        at = _end_of_block(text, max(end for _, end in spans.values()), stages.column)
+        gap = "" if text[:at].endswith("\n") else _newline(text)
+        end = "" if copied.endswith("\n") else _newline(text)
+        changed = text[:at] + gap + _lines_like(text, copied) + end + text[at:]
+        try:
+            found = load(changed, path)
+        except FormatError:
+            continue
+        old = load(text, path)
+        if same(found, {**old, "stages": {**old["stages"], name: entry}}):
+            text = changed
+    return text
+
+
+def _above(text: str, start: int, column: int) -> int:
+    """`start` of an entry's lines, moved before the comments that stand right above it and one blank line."""
+    while start:
+        line = text[_line_start(text, start - 1) : start]
+        body = line.lstrip(" ")
+        if body.startswith("#") and len(line) - len(body) == column:
+            start -= len(line)
+            continue
+        return start if body.strip() else start - len(line)
+    return start
+
+
+def line_span(text: str, keys: tuple[str, ...]) -> tuple[int, int] | None:
+    """The whole lines (as offsets) of the entry to which `keys` lead; None if it has none of its own, as in flow style."""
+    node = locate(text)
+    span = None
+    for key in keys:
+        spans = _entry_spans(text, node) if node is not None and _block(node, "map") else None
+        if node is None or spans is None or key not in spans:
+            return None
+        span, node = spans[key], _member(node, key)
+    return span
+
+
 # *.dvc
 
 

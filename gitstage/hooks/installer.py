@@ -18,6 +18,7 @@ from typing import Literal
 from gitstage.errors import GitstageError, SystemFailure
 from gitstage.fs import atomic_write
 from gitstage.git import Repo
+from gitstage.hooks import driver
 from gitstage.resources import fill, has_marker, template
 
 MARKER = b"# gitstage-hook "
@@ -95,6 +96,7 @@ def install(repo: Repo, python: str) -> list[Result]:
             undo.append(lambda: os.unlink(state))
         for hook in HOOKS:
             results.append(_install_one(folder, hook, os.fsencode(hook_text(hook, python)), undo))
+        driver.install(repo, python, undo)
     return results
 
 
@@ -115,6 +117,7 @@ def uninstall(repo: Repo) -> list[Result]:
             else:
                 os.unlink(path)
                 results.append(Result(hook.name, path, "removed"))
+        driver.uninstall(repo, undo)
     state = _state(repo)
     if os.path.exists(state):
         for remove, path in ((os.rmdir, folder), (os.unlink, state), (os.rmdir, os.path.dirname(state))):
