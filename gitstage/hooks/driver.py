@@ -24,6 +24,7 @@ dvc.yaml merge=gitstage diff=gitstage
 *.dvc merge=gitstage
 .gitignore merge=gitstage
 """
+_MADE = b"# made by it, too: this file\n"
 _BOM = b"\xef\xbb\xbf"
 _SECTIONS = ("merge.gitstage", "diff.gitstage")
 _NO_LINE_END = "config-without-line-end"
@@ -69,10 +70,9 @@ def install(repo: Repo, python: str, undo: Undo) -> bool:
     if missing:
         undo.append(lambda: _restore(_config_path(repo), before))
         if before and not before.endswith(b"\n"):
-            state = _state(repo)
-            os.makedirs(os.path.dirname(state), mode=0o700, exist_ok=True)
-            atomic_write(state, hash_bytes(before).encode())
-            undo.append(lambda: os.unlink(state))
+            os.makedirs(os.path.dirname(_state(repo)), mode=0o700, exist_ok=True)
+            undo.append(lambda: _drop_state(repo))
+            atomic_write(_state(repo), hash_bytes(before).encode())
         for name, value in missing.items():
             repo.git("config", "--local", name, value, locks=True)
     return _install_attributes(repo, undo) or bool(missing)
@@ -86,30 +86,28 @@ def uninstall(repo: Repo, undo: Undo) -> bool:
     sections = [name for name in _SECTIONS if repo.git("config", "--local", "--get-regexp", f"^{name}\\.", check=False)]
     for name in sections:
         repo.git("config", "--local", "--remove-section", name, locks=True)
-    state = _state(repo)
-    ended = _read(state)
+    ended = _read(_state(repo))
     if ended is not None:
         data = _read(path) or b""
         if hash_bytes(data[:-1]).encode() == ended:
             atomic_write(path, data[:-1])
-        os.unlink(state)
-        with contextlib.suppress(OSError):  # not empty: there is other state of ours
-            os.rmdir(os.path.dirname(state))
+        _drop_state(repo)
     return _uninstall_attributes(repo, undo) or bool(sections)
 
 
 def is_installed(repo: Repo) -> bool:
     """Does Git merge and show the pipeline files with us here?"""
     data = _read(_attributes_path(repo)) or b""
-    return _BEGIN + _LINES + _END in data and all(_setting(repo, name) is not None for name in settings("python"))
+    return _BEGIN + _LINES in data and all(_setting(repo, name) is not None for name in settings("python"))
 
 
 def _install_attributes(repo: Repo, undo: Undo) -> bool:
     path = _attributes_path(repo)
     before = _read(path)
-    rest = _without_ours(before or b"")
+    rest, was_made = _without_ours(before or b"")
     start = _BOM if rest.startswith(_BOM) else b""
-    wanted = start + _BEGIN + _LINES + _END + rest[len(start) :]
+    made = _MADE if before is None or was_made else b""
+    wanted = start + _BEGIN + _LINES + made + _END + rest[len(start) :]
     if before == wanted:
         return False
     folder = os.path.dirname(path)
@@ -124,19 +122,22 @@ def _install_attributes(repo: Repo, undo: Undo) -> bool:
 def _uninstall_attributes(repo: Repo, undo: Undo) -> bool:
     path = _attributes_path(repo)
     before = _read(path)
-    if before is None or _BEGIN not in before:
+    rest, was_made = _without_ours(before or b"")
+    if rest == (before or b""):
         return False
     undo.append(lambda: _restore(path, before))
-    _restore(path, _without_ours(before) or None)
-    with contextlib.suppress(OSError):  # not empty, as it is in most repositories
-        os.rmdir(os.path.dirname(path))
+    _restore(path, rest or (None if was_made else b""))
+    if was_made:
+        with contextlib.suppress(OSError):  # not empty, as it is in most repositories
+            os.rmdir(os.path.dirname(path))
     return True
 
 
-def _without_ours(data: bytes) -> bytes:
+def _without_ours(data: bytes) -> tuple[bytes, bool]:
+    """The lines that are not ours, and whether the file was made for ours."""
     head, begin, rest = data.partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
-    return head + tail if begin and end else data
+    ours, end, tail = rest.partition(_END)
+    return (head + tail, _MADE in ours) if begin and end else (data, False)
 
 
 def _setting(repo: Repo, name: str) -> str | None:
@@ -154,6 +155,12 @@ def _attributes_path(repo: Repo) -> str:
 
 def _state(repo: Repo) -> str:
     return os.path.join(repo.common_dir, "gitstage", _NO_LINE_END)
+
+
+def _drop_state(repo: Repo) -> None:
+    os.unlink(_state(repo))
+    with contextlib.suppress(OSError):  # not empty: there is other state of ours
+        os.rmdir(os.path.dirname(_state(repo)))
 
 
 def _read(path: str) -> bytes | None:

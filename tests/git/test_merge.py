@@ -1,0 +1,455 @@
+"""Real merges by Git, with the merge driver installed: what comes out, and that the data follows."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import Repo, md5, picture, sealed_environment
+
+from gitstage.git import Repo as Opened
+from gitstage.hooks import driver
+
+
+@pytest.fixture(scope="module")
+def made(project_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hooks and driver installed; stages s (a, b -> out) and t (out -> out2), a directory in d.dvc; all committed."""
+    folder = tmp_path_factory.mktemp("merge")
+    shutil.copytree(project_template, folder / "repo", symlinks=True)
+    repo = Repo(folder / "repo", sealed_environment(folder / "home"))
+    repo.stage("install", "-q", check=True)
+    repo.write({"a": "a1\n", "b": "b1\n", "d/one": "1\n", "d/two": "2\n", "d/three": "3\n", "other": "1\n"})
+    run(repo, "s", "cat a b > out", "-d", "a", "-d", "b", "-o", "out")
+    run(repo, "t", "cat out > out2", "-d", "out", "-o", "out2")
+    repo.stage("add", "-q", "d", check=True)
+    repo.commit("base")
+    return repo.path
+
+
+@pytest.fixture
+def merging(made: Path, tmp_path: Path, environment: dict[str, str]) -> Repo:
+    shutil.copytree(made, tmp_path / "repo", symlinks=True)
+    repo = Repo(tmp_path / "repo", environment)
+    repo.git("config", "merge.gitstage.driver", driver.settings(sys.executable)["merge.gitstage.driver"])
+    return repo
+
+
+def run(repo: Repo, name: str, cmd: str, *options: str) -> None:
+    repo.stage("run", "-q", "-n", name, *options, cmd, check=True)
+
+
+def branch(repo: Repo, name: str, change: Callable[[], object], start: str = "main") -> None:
+    """A branch from `start` with one commit."""
+    repo.git("checkout", "-q", "-b", name, start)
+    change()
+    repo.commit(name)
+
+
+def changed(repo: Repo, **files: str) -> Callable[[], object]:
+    """Inputs get other contents and the stages are reproduced."""
+
+    def change() -> None:
+        repo.write(files)
+        repo.stage("repro", "-q", check=True)
+
+    return change
+
+
+def unmerged(repo: Repo) -> set[str]:
+    return {line.split("\t")[1] for line in repo.git("ls-files", "-u").splitlines()}
+
+
+def records(repo: Repo) -> list[str]:
+    return re.findall(r"^  (\S+):$", repo.read("dvc.lock"), re.MULTILINE)
+
+
+def up_to_date(repo: Repo) -> bool:
+    return repo.stage("status", "--json", check=True).stdout == "{}\n"
+
+
+def test_two_branches_that_each_add_a_stage(merging: Repo) -> None:
+    repo = merging
+    repo.append("dvc.yaml", "# the end\n")
+    repo.commit("comment")
+    branch(repo, "x", lambda: run(repo, "x", "cat a > xo", "-d", "a", "-o", "xo"))
+    branch(repo, "y", lambda: run(repo, "y", "cat b > yo", "-d", "b", "-o", "yo"))
+    repo.append("dvc.yaml", "# of y\n")
+    repo.git("commit", "-qam", "comment")
+    got = repo.run("git", "merge", "-q", "--no-edit", "x")
+    assert (got.returncode, unmerged(repo)) == (0, set()), got.stderr
+    assert records(repo) == ["s", "t", "y", "x"]
+    assert "# the end\n" in repo.read("dvc.yaml")
+    assert "# of y\n" in repo.read("dvc.yaml")
+    assert repo.read(".gitignore").splitlines() == ["/out", "/out2", "/d", "/yo", "/xo"]
+    assert (repo.read("xo"), repo.read("yo")) == ("a1\n", "b1\n"), "the outputs of both are there"
+    assert up_to_date(repo)
+    assert json.loads(repo.dvc("status", "--json", check=True).stdout) == {}
+    assert not repo.git("status", "--porcelain")
+
+
+def test_both_sides_change_the_inputs_of_a_stage(merging: Repo) -> None:
+    """Clean for Git, yet no record says that anybody ran it; the merge, the status and the commit check say so."""
+    repo = merging
+    branch(repo, "x", changed(repo, a="a2\n"))
+    branch(repo, "y", changed(repo, b="b2\n"))
+    repo.git("branch", "y-before")
+    got = repo.run("git", "merge", "--no-edit", "x")
+    assert got.returncode == 1
+    assert unmerged(repo) == set()
+    assert "dvc.lock: stages 's', 't': inputs changed on both sides" in got.stderr
+    assert "stage 's': was never run" in got.stderr
+    assert records(repo) == []
+    assert set(json.loads(repo.stage("status", "--json", check=True).stdout)) == {"s", "t"}
+    assert repo.run("git", "commit", "-q", "--no-edit").returncode == 1
+    repo.stage("repro", "-q", check=True)
+    repo.git("add", "dvc.lock")
+    repo.git("commit", "-q", "--no-edit")
+    assert repo.read("out2") == "a2\nb2\n"
+    assert up_to_date(repo)
+
+    # the same merge once more: the run cache knows the result, nothing is run
+    repo.git("checkout", "-q", "-b", "again", "x")
+    assert repo.run("git", "merge", "-q", "--no-edit", "y-before").returncode == 1
+    assert "is cached - skipping run" in repo.stage("repro", check=True).stdout
+
+
+def test_a_stale_stage_as_a_conflict(merging: Repo) -> None:
+    repo = merging
+    repo.git("config", "gitstage.mergeStale", "conflict")
+    branch(repo, "x", changed(repo, a="a2\n"))
+    branch(repo, "y", changed(repo, b="b2\n"))
+    repo.git("branch", "y-before")
+    got = repo.run("git", "merge", "--no-edit", "x")
+    assert (got.returncode, unmerged(repo)) == (1, {"dvc.lock"})
+    assert "hint: git stage resolve dvc.lock && git stage repro s t\n" in got.stderr
+    assert repo.read("dvc.lock").count("<<<<<<< ours\n") == 2
+    got = repo.stage("status")
+    assert (got.returncode, "unresolved merge conflict" in got.stderr) == (3, True)
+    repo.stage("resolve", "dvc.lock", check=True)
+    repo.stage("repro", "-q", "s", "t", check=True)
+    repo.git("commit", "-qam", "merged")
+    assert up_to_date(repo)
+
+    repo.git("config", "gitstage.mergeStale", "whatever")
+    repo.git("checkout", "-q", "-b", "again", "x")
+    got = repo.run("git", "merge", "--no-edit", "y-before")
+    assert (got.returncode, unmerged(repo)) == (1, {"dvc.lock"})
+    assert "gitstage.mergeStale: 'whatever' is neither drop nor conflict" in got.stderr
+
+
+def test_the_same_stage_on_both_sides(merging: Repo) -> None:
+    repo = merging
+    branch(repo, "x", lambda: run(repo, "n", "cat a > no", "-d", "a", "-o", "no"))
+    branch(repo, "y", lambda: run(repo, "n", "cat a > no", "-d", "a", "-o", "no"))
+    branch(repo, "z", lambda: run(repo, "n", "cat b > no", "-d", "b", "-o", "no"))
+    repo.git("checkout", "-q", "y")
+    repo.write({"other": "2\n"})
+    repo.commit("so that it is no fast-forward")
+    repo.git("merge", "-q", "--no-edit", "x")
+    assert up_to_date(repo)
+    got = repo.run("git", "merge", "-q", "--no-edit", "z")
+    assert (got.returncode, unmerged(repo)) == (1, {"dvc.yaml"})
+    assert "both sides changed stage 'n'" in got.stderr
+    assert records(repo) == ["s", "t"], "whichever of the two is chosen, nobody ran it as part of this merge"
+    repo.stage("resolve", "--theirs", "dvc.yaml", check=True)
+    repo.stage("repro", "-q", check=True)
+    repo.git("commit", "-qam", "merged")
+    assert repo.read("no") == "b1\n"
+    assert up_to_date(repo)
+
+
+def test_two_results_of_the_same_inputs(merging: Repo, tmp_path: Path) -> None:
+    """The same command on the same inputs with another result, as of a training with a random start: the user's choice."""
+    repo = merging
+    for name in ("x", "y"):
+        repo.git("checkout", "-q", "-b", name, "main")
+        (tmp_path / "chance").write_text(f"{name}\n")
+        repo.stage("run", "-q", "--no-run-cache", "-n", "r", "-d", "a", "-o", "ro", "cat ../chance > ro", check=True)
+        repo.commit(name)
+    got = repo.run("git", "merge", "-q", "--no-edit", "x")
+    assert (got.returncode, unmerged(repo)) == (1, {"dvc.lock"})
+    assert "ran on the same inputs on both sides, with different results" in got.stderr
+    assert repo.stage("resolve").returncode == 1
+    repo.stage("resolve", "--theirs", check=True)
+    repo.git("commit", "-q", "--no-edit")
+    assert repo.read("ro") == "x\n"
+    assert up_to_date(repo)
+
+
+VERBS = {
+    "rebase": ["rebase -q x"],
+    "rebase --apply": ["rebase -q --apply x"],
+    "cherry-pick": ["cherry-pick x"],
+    "pull --rebase": ["pull -q --rebase . x"],
+    "merge --squash": ["merge -q --squash x", "commit -qm squashed"],
+    "revert": ["merge -q --no-edit x", "revert --no-edit HEAD^1"],
+    "stash pop": ["reset -q --soft HEAD~1", "stash -q", "merge -q x", "stash pop -q", "commit -qam popped"],
+    "am -3": ["format-patch -1 --stdout x >../patch", "am -q -3 <../patch"],
+    "checkout -m": ["reset -q --soft HEAD~1", "restore --staged .", "checkout -q -m x", "add .", "commit -qm moved"],
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_that_merges(verb: str, merging: Repo) -> None:
+    """Both branches add a stage, at one place of dvc.yaml, dvc.lock and .gitignore."""
+    repo = merging
+    branch(repo, "x", lambda: run(repo, "x", "cat a > xo", "-d", "a", "-o", "xo"))
+    branch(repo, "y", lambda: run(repo, "y", "cat b > yo", "-d", "b", "-o", "yo"))
+    for command in VERBS[verb]:
+        got = repo.run("sh", "-c", f"git {command}")
+        assert got.returncode == 0, (command, got.stdout, got.stderr)
+    assert set(records(repo)) == {"s", "t", "x"} | (set() if verb == "revert" else {"y"})
+    assert up_to_date(repo)
+    assert repo.read("xo") == "a1\n"
+    assert repo.exists("yo") == (verb != "revert")
+
+
+def test_criss_cross(merging: Repo) -> None:
+    repo = merging
+    branch(repo, "x", lambda: run(repo, "x", "cat a > xo", "-d", "a", "-o", "xo"))
+    branch(repo, "y", lambda: run(repo, "y", "cat b > yo", "-d", "b", "-o", "yo"))
+    repo.git("branch", "y1")
+    repo.git("merge", "-q", "--no-edit", "x")
+    run(repo, "y2", "cat b > yo2", "-d", "b", "-o", "yo2")
+    repo.commit("y2")
+    repo.git("checkout", "-q", "x")
+    repo.git("merge", "-q", "--no-edit", "y1")
+    run(repo, "x2", "cat a > xo2", "-d", "a", "-o", "xo2")
+    repo.commit("x2")
+    got = repo.run("git", "merge", "-q", "--no-edit", "y")
+    assert (got.returncode, unmerged(repo)) == (0, set()), got.stderr
+    assert set(records(repo)) == {"s", "t", "x", "y", "x2", "y2"}
+    assert up_to_date(repo)
+
+
+def test_directories_merge_file_by_file(merging: Repo) -> None:
+    repo = merging
+
+    def edit(remove: str, **files: str) -> Callable[[], object]:
+        def change() -> None:
+            repo.remove(f"d/{remove}")
+            repo.write({f"d/{name}": text for name, text in files.items()})
+            repo.stage("add", "-q", "d", check=True)
+
+        return change
+
+    branch(repo, "x", edit("one", new="x\n"))
+    branch(repo, "y", edit("two", other="y\n"))
+    branch(repo, "z", edit("three", new="z\n"))
+    repo.git("checkout", "-q", "y")
+    got = repo.run("git", "merge", "-q", "--no-edit", "x")
+    assert (got.returncode, unmerged(repo)) == (0, set()), got.stderr
+    assert {p.name: p.read_text() for p in (repo.path / "d").iterdir()} == {
+        "three": "3\n",
+        "new": "x\n",
+        "other": "y\n",
+    }
+    assert "  size: 6\n  nfiles: 3\n" in repo.read("d.dvc")
+    assert up_to_date(repo)
+    assert json.loads(repo.dvc("status", "--json", check=True).stdout) == {}
+
+    got = repo.run("git", "merge", "-q", "--no-edit", "z")
+    assert (got.returncode, unmerged(repo)) == (1, {"d.dvc"})
+    assert "d.dvc: d: both sides changed new" in got.stderr
+    assert repo.read("d.dvc").count("<<<<<<< ours\n") == 1
+    repo.stage("resolve", "--theirs", check=True)
+    repo.git("commit", "-q", "--no-edit")
+    assert {p.name: p.read_text() for p in (repo.path / "d").iterdir()} == {"one": "1\n", "two": "2\n", "new": "z\n"}
+
+
+def test_names_that_a_shell_takes_for_something_else(merging: Repo) -> None:
+    repo = merging
+    odd = 'it\'s "$(touch oops)" %P;'
+    for name, start in (("base", "main"), ("x", "base"), ("y", "base")):
+        repo.git("checkout", "-q", "-b", name, start)
+        repo.write({f"{odd}/in": "1\n", f"{odd}/{odd} f": f"{name}\n"})
+        repo.run("git-stage", "run", "-q", "-n", name, "-d", "in", "-o", name, f"cp in {name}", cwd=odd, check=True)
+        repo.stage("add", "-q", f"{odd}/{odd} f", check=True)
+        repo.commit(name)
+    got = repo.run("git", "merge", "-q", "--no-edit", "x")
+    assert unmerged(repo) == {f'"{odd}/{odd} f.dvc"'.replace('"$', '\\"$').replace(')"', ')\\"')}, got.stderr
+    assert f"{odd}/{odd} f.dvc: {odd} f: both sides changed it" in got.stderr
+    assert not repo.exists("oops")
+    assert re.findall(r"^  (\S+):$", repo.read(f"{odd}/dvc.lock"), re.MULTILINE) == ["base", "y", "x"]
+
+
+def test_a_linked_worktree_and_a_branch_without_any_attributes(merging: Repo) -> None:
+    repo = merging
+    branch(repo, "x", lambda: run(repo, "x", "cat a > xo", "-d", "a", "-o", "xo"))
+    branch(repo, "y", lambda: run(repo, "y", "cat b > yo", "-d", "b", "-o", "yo"))
+    repo.git("checkout", "-q", "main")
+    repo.git("worktree", "add", "-q", "../linked", "y")
+    got = repo.run("git", "merge", "-q", "--no-edit", "x", cwd="../linked")
+    assert got.returncode == 0, got.stderr
+    assert (repo.path / "../linked/xo").read_text() == "a1\n"
+
+
+def test_work_of_real_dvc_merges(merging: Repo) -> None:
+    """Its stages and directories, its attributes for its own driver in .gitattributes."""
+    repo = merging
+    repo.write({".gitattributes": "*.dvc merge=dvc\n"})
+    repo.commit("attributes")
+
+    def work(name: str) -> Callable[[], object]:
+        def change() -> None:
+            repo.dvc(
+                "stage", "add", "-q", "--run", "-n", name, "-d", "a", "-o", f"{name}o", f"cp a {name}o", check=True
+            )
+            repo.write({f"d/{name}": "new\n"})
+            repo.dvc("add", "-q", "d", check=True)
+
+        return change
+
+    branch(repo, "x", work("x"))
+    branch(repo, "y", work("y"))
+    got = repo.run("git", "merge", "-q", "--no-edit", "x")
+    assert (got.returncode, unmerged(repo)) == (0, set()), got.stderr
+    assert json.loads(repo.dvc("status", "--json", check=True).stdout) == {}
+    assert up_to_date(repo)
+
+
+# When the driver cannot
+
+
+@pytest.fixture
+def clashing(merging: Repo) -> Repo:
+    """On y, where a merge of x conflicts by lines."""
+    branch(merging, "x", lambda: run(merging, "x", "cat a > xo", "-d", "a", "-o", "xo"))
+    branch(merging, "y", lambda: run(merging, "y", "cat b > yo", "-d", "b", "-o", "yo"))
+    return merging
+
+
+BY_LINES = {"dvc.yaml", "dvc.lock", ".gitignore"}
+
+
+def by_lines(repo: Repo, **env: str) -> None:
+    """The merge by lines took over: conflicts, with markers and both sides between them."""
+    got = repo.run("git", "merge", "-q", "--no-edit", "x", env=env)
+    assert (got.returncode, unmerged(repo)) == (1, BY_LINES), got.stderr
+    for name in BY_LINES:
+        text = repo.read(name)
+        assert text.count("<<<<<<< ") == text.count("=======\n") == text.count(">>>>>>> ") >= 1
+        assert "xo" in text
+        assert "yo" in text
+    repo.git("merge", "--abort")
+
+
+def test_without_the_driver_git_merges_by_lines(clashing: Repo, tmp_path: Path) -> None:
+    def use(script: str) -> None:
+        fake = tmp_path / "python"
+        fake.write_text(f"#!/bin/sh\n{script}\n")
+        fake.chmod(0o755)
+        opened = Opened.discover(str(clashing.path))
+        assert opened is not None
+        driver.install(opened, str(fake), [])
+
+    bare = ":".join(f for f in clashing.env["PATH"].split(":") if not os.path.exists(f"{f}/git-gitstage"))
+    for script in ("exit 1", "exit 9", "kill -9 $$", "kill -SEGV $$", "exec no-such-program"):
+        use(script)
+        by_lines(clashing, PATH=bare)
+    (tmp_path / "python").unlink()
+    by_lines(clashing, PATH=bare)
+    clashing.git("config", "--remove-section", "merge.gitstage")  # a colleague who has only the attributes
+    by_lines(clashing)
+    clashing.stage("install", "-q", check=True)
+    assert clashing.run("git", "merge", "-q", "--no-edit", "x").returncode == 0, "the control"
+
+
+def test_the_program_on_path_is_asked_when_the_interpreter_is_gone(clashing: Repo) -> None:
+    opened = Opened.discover(str(clashing.path))
+    assert opened is not None
+    driver.install(opened, "/no/such/python 100% 'quoted'", [])
+    got = clashing.run("git", "merge", "-q", "--no-edit", "x")
+    assert got.returncode == 0, got.stderr
+    assert up_to_date(clashing)
+
+
+def test_a_version_that_cannot_be_read(merging: Repo) -> None:
+    repo = merging
+    broken = repo.read("dvc.lock").replace("stages:", "stages: [")
+    for name, change in (("x", {"dvc.lock": broken}), ("y", {"dvc.lock": "# y\n" + repo.read("dvc.lock")})):
+        repo.git("checkout", "-q", "-b", name, "main")
+        repo.write(change)
+        repo.git("commit", "-qam", name, "--no-verify")
+    got = repo.run("git", "merge", "-q", "--no-edit", "--no-verify", "x")
+    assert "git-stage: dvc.lock:" in got.stderr
+    assert (got.returncode, repo.read("dvc.lock")) == (0, "# y\n" + broken), "as Git does by itself"
+
+
+def test_modules_of_the_work_tree_are_not_imported(clashing: Repo, tmp_path: Path) -> None:
+    names = ("gitstage", "importlib", "yaml", "click", "json", "sitecustomize")
+    clashing.write({f"{name}.py": f"open({str(tmp_path / name)!r}, 'w')\n" for name in names})
+    assert clashing.run("git", "merge", "-q", "--no-edit", "x").returncode == 0
+    assert not [name for name in names if (tmp_path / name).exists()]
+
+
+# Installing, and what Git shows
+
+
+@pytest.mark.parametrize(
+    ("config", "attributes"),
+    [
+        (None, None),
+        ("", ""),
+        ("[user]\n\tname = x", "*.dvc merge=dvc"),
+        ('# c\n[diff "x"]\r\n\ttextconv = y\r\n\n\n', "# mine\n\n*.txt text\r\n"),
+        ("[a]\n\tb = c\n# no end", "\ufeff*.bin -text\n"),
+    ],
+)
+def test_uninstall_leaves_configuration_and_attributes_as_they_were(
+    repo: Repo, config: str | None, attributes: str | None
+) -> None:
+    if config is not None:
+        repo.write({".git/config": repo.read(".git/config") + config})
+    if attributes is not None:
+        repo.write({".git/info/attributes": attributes})
+    repo.git("commit", "-q", "--allow-empty", "-m", "x")
+    before = picture(repo.path)
+    opened = Opened.discover(str(repo.path))
+    assert opened is not None
+    assert not driver.is_installed(opened)
+    assert driver.install(opened, sys.executable, [])
+    after = picture(repo.path)
+    assert not driver.install(opened, sys.executable, []), "nothing is written twice"
+    assert picture(repo.path) == after
+    assert driver.is_installed(opened)
+    assert repo.git("check-attr", "merge", "diff", "--", "s/dvc.lock").split() == [
+        "s/dvc.lock:", "merge:", "gitstage", "s/dvc.lock:", "diff:", "gitstage",
+    ]  # fmt: skip
+    names = [line.split("=")[0] for line in repo.git("config", "--local", "--list").splitlines() if "gitstage" in line]
+    assert names.index("merge.gitstage.driver") < names.index("merge.gitstage.name")
+    assert driver.uninstall(opened, [])
+    assert picture(repo.path) == before
+    assert not driver.uninstall(opened, [])
+
+    undo: driver.Undo = []
+    driver.install(opened, sys.executable, undo)
+    for step in reversed(undo):
+        step()
+    assert picture(repo.path) == before
+
+
+def test_settings_that_came_later_stay(repo: Repo) -> None:
+    repo.write({".git/config": repo.read(".git/config") + "[a]\n\tb = c"})
+    opened = Opened.discover(str(repo.path))
+    assert opened is not None
+    driver.install(opened, sys.executable, [])
+    repo.git("config", "z.z", "1")
+    repo.append(".git/info/attributes", "*.late text\n")
+    driver.uninstall(opened, [])
+    assert repo.read(".git/config").endswith("[a]\n\tb = c\n[z]\n\tz = 1\n")
+    assert repo.read(".git/info/attributes") == "*.late text\n"
+
+
+def test_git_diff_names_the_stage(merging: Repo) -> None:
+    merging.write({"a": "a2\n"})
+    merging.stage("repro", "-q", check=True)
+    heads = re.findall(r"^@@.*@@ ?(.*)$", merging.git("diff", "-U0", "dvc.lock"), re.MULTILINE)
+    assert set(heads) == {"s", "t"}
+    assert md5("a2\nb1\n") in merging.git("diff", "dvc.lock")
