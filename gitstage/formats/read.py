@@ -90,7 +90,7 @@ def _format_error(path: str, text: str, message: str, line: int | None) -> Forma
     if conflict is None:
         return FormatError(path, message, line)
     line = text.count("\n", 0, conflict.start()) + 1
-    return FormatError(path, "not YAML: the markers of an unresolved merge conflict", line)
+    return FormatError(path, "not YAML: the markers of an unresolved merge conflict", line, "git stage resolve")
 
 
 def _phrase(error: yaml.MarkedYAMLError) -> str:

@@ -32,12 +32,30 @@ def made(project_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return repo.path
 
 
+@pytest.fixture(scope="module")
+def made_adding(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("adding")
+    shutil.copytree(made, folder / "repo", symlinks=True)
+    repo = Repo(folder / "repo", sealed_environment(folder / "home"))
+    branch(repo, "x", lambda: run(repo, "x", "cat a > xo", "-d", "a", "-o", "xo"))
+    branch(repo, "y", lambda: run(repo, "y", "cat b > yo", "-d", "b", "-o", "yo"))
+    return repo.path
+
+
 @pytest.fixture
 def merging(made: Path, tmp_path: Path, environment: dict[str, str]) -> Repo:
+    return copied(made, tmp_path, environment)
+
+
+@pytest.fixture
+def adding(made_adding: Path, tmp_path: Path, environment: dict[str, str]) -> Repo:
+    """On y, beside x; each branch adds a stage, at one place of dvc.yaml, dvc.lock and .gitignore."""
+    return copied(made_adding, tmp_path, environment)
+
+
+def copied(made: Path, tmp_path: Path, environment: dict[str, str]) -> Repo:
     shutil.copytree(made, tmp_path / "repo", symlinks=True)
-    repo = Repo(tmp_path / "repo", environment)
-    repo.git("config", "merge.gitstage.driver", driver.settings(sys.executable)["merge.gitstage.driver"])
-    return repo
+    return Repo(tmp_path / "repo", environment)
 
 
 def run(repo: Repo, name: str, cmd: str, *options: str) -> None:
@@ -73,18 +91,13 @@ def up_to_date(repo: Repo) -> bool:
     return repo.stage("status", "--json", check=True).stdout == "{}\n"
 
 
-def test_two_branches_that_each_add_a_stage(merging: Repo) -> None:
-    repo = merging
-    repo.append("dvc.yaml", "# the end\n")
-    repo.commit("comment")
-    branch(repo, "x", lambda: run(repo, "x", "cat a > xo", "-d", "a", "-o", "xo"))
-    branch(repo, "y", lambda: run(repo, "y", "cat b > yo", "-d", "b", "-o", "yo"))
+def test_two_branches_that_each_add_a_stage(adding: Repo) -> None:
+    repo = adding
     repo.append("dvc.yaml", "# of y\n")
     repo.git("commit", "-qam", "comment")
     got = repo.run("git", "merge", "-q", "--no-edit", "x")
     assert (got.returncode, unmerged(repo)) == (0, set()), got.stderr
     assert records(repo) == ["s", "t", "y", "x"]
-    assert "# the end\n" in repo.read("dvc.yaml")
     assert "# of y\n" in repo.read("dvc.yaml")
     assert repo.read(".gitignore").splitlines() == ["/out", "/out2", "/d", "/yo", "/xo"]
     assert (repo.read("xo"), repo.read("yo")) == ("a1\n", "b1\n"), "the outputs of both are there"
@@ -196,11 +209,9 @@ VERBS = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_that_merges(verb: str, merging: Repo) -> None:
+def test_every_verb_that_merges(verb: str, adding: Repo) -> None:
     """Both branches add a stage, at one place of dvc.yaml, dvc.lock and .gitignore."""
-    repo = merging
-    branch(repo, "x", lambda: run(repo, "x", "cat a > xo", "-d", "a", "-o", "xo"))
-    branch(repo, "y", lambda: run(repo, "y", "cat b > yo", "-d", "b", "-o", "yo"))
+    repo = adding
     for command in VERBS[verb]:
         got = repo.run("sh", "-c", f"git {command}")
         assert got.returncode == 0, (command, got.stdout, got.stderr)
@@ -210,10 +221,8 @@ def test_every_verb_that_merges(verb: str, merging: Repo) -> None:
     assert repo.exists("yo") == (verb != "revert")
 
 
-def test_criss_cross(merging: Repo) -> None:
-    repo = merging
-    branch(repo, "x", lambda: run(repo, "x", "cat a > xo", "-d", "a", "-o", "xo"))
-    branch(repo, "y", lambda: run(repo, "y", "cat b > yo", "-d", "b", "-o", "yo"))
+def test_criss_cross(adding: Repo) -> None:
+    repo = adding
     repo.git("branch", "y1")
     repo.git("merge", "-q", "--no-edit", "x")
     run(repo, "y2", "cat b > yo2", "-d", "b", "-o", "yo2")
@@ -279,10 +288,8 @@ def test_names_that_a_shell_takes_for_something_else(merging: Repo) -> None:
     assert re.findall(r"^  (\S+):$", repo.read(f"{odd}/dvc.lock"), re.MULTILINE) == ["base", "y", "x"]
 
 
-def test_a_linked_worktree_and_a_branch_without_any_attributes(merging: Repo) -> None:
-    repo = merging
-    branch(repo, "x", lambda: run(repo, "x", "cat a > xo", "-d", "a", "-o", "xo"))
-    branch(repo, "y", lambda: run(repo, "y", "cat b > yo", "-d", "b", "-o", "yo"))
+def test_a_linked_worktree_and_a_branch_without_any_attributes(adding: Repo) -> None:
+    repo = adding
     repo.git("checkout", "-q", "main")
     repo.git("worktree", "add", "-q", "../linked", "y")
     got = repo.run("git", "merge", "-q", "--no-edit", "x", cwd="../linked")
@@ -317,14 +324,6 @@ def test_work_of_real_dvc_merges(merging: Repo) -> None:
 # When the driver cannot
 
 
-@pytest.fixture
-def clashing(merging: Repo) -> Repo:
-    """On y, where a merge of x conflicts by lines."""
-    branch(merging, "x", lambda: run(merging, "x", "cat a > xo", "-d", "a", "-o", "xo"))
-    branch(merging, "y", lambda: run(merging, "y", "cat b > yo", "-d", "b", "-o", "yo"))
-    return merging
-
-
 BY_LINES = {"dvc.yaml", "dvc.lock", ".gitignore"}
 
 
@@ -340,34 +339,34 @@ def by_lines(repo: Repo, **env: str) -> None:
     repo.git("merge", "--abort")
 
 
-def test_without_the_driver_git_merges_by_lines(clashing: Repo, tmp_path: Path) -> None:
+def test_without_the_driver_git_merges_by_lines(adding: Repo, tmp_path: Path) -> None:
     def use(script: str) -> None:
         fake = tmp_path / "python"
         fake.write_text(f"#!/bin/sh\n{script}\n")
         fake.chmod(0o755)
-        opened = Opened.discover(str(clashing.path))
+        opened = Opened.discover(str(adding.path))
         assert opened is not None
         driver.install(opened, str(fake), [])
 
-    bare = ":".join(f for f in clashing.env["PATH"].split(":") if not os.path.exists(f"{f}/git-gitstage"))
+    bare = ":".join(f for f in adding.env["PATH"].split(":") if not os.path.exists(f"{f}/git-gitstage"))
     for script in ("exit 1", "exit 9", "kill -9 $$", "kill -SEGV $$", "exec no-such-program"):
         use(script)
-        by_lines(clashing, PATH=bare)
+        by_lines(adding, PATH=bare)
     (tmp_path / "python").unlink()
-    by_lines(clashing, PATH=bare)
-    clashing.git("config", "--remove-section", "merge.gitstage")  # a colleague who has only the attributes
-    by_lines(clashing)
-    clashing.stage("install", "-q", check=True)
-    assert clashing.run("git", "merge", "-q", "--no-edit", "x").returncode == 0, "the control"
+    by_lines(adding, PATH=bare)
+    adding.git("config", "--remove-section", "merge.gitstage")  # a colleague who has only the attributes
+    by_lines(adding)
+    adding.stage("install", "-q", check=True)
+    assert adding.run("git", "merge", "-q", "--no-edit", "x").returncode == 0, "the control"
 
 
-def test_the_program_on_path_is_asked_when_the_interpreter_is_gone(clashing: Repo) -> None:
-    opened = Opened.discover(str(clashing.path))
+def test_the_program_on_path_is_asked_when_the_interpreter_is_gone(adding: Repo) -> None:
+    opened = Opened.discover(str(adding.path))
     assert opened is not None
     driver.install(opened, "/no/such/python 100% 'quoted'", [])
-    got = clashing.run("git", "merge", "-q", "--no-edit", "x")
+    got = adding.run("git", "merge", "-q", "--no-edit", "x")
     assert got.returncode == 0, got.stderr
-    assert up_to_date(clashing)
+    assert up_to_date(adding)
 
 
 def test_a_version_that_cannot_be_read(merging: Repo) -> None:
@@ -382,11 +381,118 @@ def test_a_version_that_cannot_be_read(merging: Repo) -> None:
     assert (got.returncode, repo.read("dvc.lock")) == (0, "# y\n" + broken), "as Git does by itself"
 
 
-def test_modules_of_the_work_tree_are_not_imported(clashing: Repo, tmp_path: Path) -> None:
+def test_modules_of_the_work_tree_are_not_imported(adding: Repo, tmp_path: Path) -> None:
     names = ("gitstage", "importlib", "yaml", "click", "json", "sitecustomize")
-    clashing.write({f"{name}.py": f"open({str(tmp_path / name)!r}, 'w')\n" for name in names})
-    assert clashing.run("git", "merge", "-q", "--no-edit", "x").returncode == 0
+    adding.write({f"{name}.py": f"open({str(tmp_path / name)!r}, 'w')\n" for name in names})
+    assert adding.run("git", "merge", "-q", "--no-edit", "x").returncode == 0
     assert not [name for name in names if (tmp_path / name).exists()]
+
+
+# git stage resolve
+
+
+@pytest.fixture
+def conflicting(adding: Repo) -> Repo:
+    """A merge of x that Git left with conflicts in three files, because no driver is configured."""
+    adding.env["GITSTAGE_HOOKS"] = "0"
+    adding.git("config", "--remove-section", "merge.gitstage")
+    assert adding.run("git", "merge", "-q", "--no-edit", "x").returncode == 1
+    assert unmerged(adding) == BY_LINES
+    return adding
+
+
+def all_resolved(repo: Repo) -> None:
+    assert unmerged(repo) == set()
+    del repo.env["GITSTAGE_HOOKS"]
+    repo.git("commit", "-q", "--no-edit")
+    assert set(records(repo)) == {"s", "t", "x", "y"}
+    assert up_to_date(repo)
+    assert not repo.git("status", "--porcelain")
+
+
+def test_resolve_what_git_left(conflicting: Repo) -> None:
+    refused = conflicting.stage("status")
+    assert (refused.returncode, refused.stderr.splitlines()[-1]) == (3, "hint: git stage resolve")
+    (conflicting.path / "sub").mkdir()
+    before = conflicting.read("dvc.yaml")
+    got = conflicting.stage("resolve", "-v", "../dvc.yaml", cwd="sub", check=True)
+    assert got.stdout == "Resolved '../dvc.yaml'\n"
+    kept = got.stderr.split(" is in ")[1].strip()
+    assert Path(kept).read_text() == before
+    assert unmerged(conflicting) == BY_LINES - {"dvc.yaml"}
+    assert conflicting.stage("resolve", check=True).stdout.count("Resolved") == 2
+    all_resolved(conflicting)
+    assert conflicting.stage("resolve", check=True).stdout == "Nothing to resolve\n"
+
+
+def test_resolve_what_was_declared_resolved_with_markers_in_it(conflicting: Repo) -> None:
+    conflicting.git("add", ".gitignore", "dvc.yaml", "dvc.lock")
+    conflicting.git("checkout", "-m", "--", ".gitignore")
+    assert conflicting.stage("resolve", check=True).stdout.count("Resolved") == 3
+    all_resolved(conflicting)
+
+
+def test_resolve_markers_that_nothing_else_explains(conflicting: Repo) -> None:
+    marked = {name: conflicting.read(name) for name in ("dvc.yaml", "dvc.lock")}
+    conflicting.git("merge", "--abort")
+    conflicting.write(marked)
+    got = conflicting.stage("resolve", check=True)
+    assert got.stdout == "Resolved 'dvc.lock'\nResolved 'dvc.yaml'\n"
+    assert set(records(conflicting)) == {"s", "t", "x", "y"}
+    conflicting.write({"dvc.lock": marked["dvc.lock"].replace(">>>>>>>", ">>>>>>")})
+    got = conflicting.stage("resolve")
+    assert (got.returncode, "markers are not in order" in got.stderr) == (1, True)
+
+
+def test_resolve_leaves_what_was_edited(conflicting: Repo) -> None:
+    by_hand = conflicting.read("dvc.yaml").replace("<<<<<<< HEAD\n", "").split("=======")[0] + "# mine\n"
+    conflicting.write({"dvc.yaml": by_hand})
+    got = conflicting.stage("resolve")
+    assert (got.returncode, conflicting.read("dvc.yaml")) == (1, by_hand)
+    assert "dvc.yaml: was edited since the merge" in got.stderr
+    assert "git checkout -m -- dvc.yaml" in got.stderr
+    assert unmerged(conflicting) == {"dvc.yaml"}
+
+
+def test_resolve_where_the_driver_was_missing(conflicting: Repo) -> None:
+    """Git then leaves our version, without any marker."""
+    conflicting.git("merge", "--abort")
+    conflicting.git("config", "merge.gitstage.driver", "no-such-program %O %A %B")
+    assert conflicting.run("git", "merge", "-q", "--no-edit", "x").returncode == 1
+    assert "<<<<" not in conflicting.read("dvc.lock")
+    conflicting.stage("resolve", check=True)
+    all_resolved(conflicting)
+
+
+def test_resolve_what_only_the_user_can(conflicting: Repo) -> None:
+    repo = conflicting
+    repo.git("merge", "--abort")
+    repo.git("rm", "-q", "--cached", "dvc.lock")
+    repo.git("commit", "-qm", "no lock", "--no-verify")
+    repo.remove("dvc.lock")
+    repo.git("merge", "-q", "x", check=False)
+    got = repo.stage("resolve", "dvc.lock")
+    assert got.returncode == 1
+    assert "dvc.lock: was deleted on one side and changed on the other" in got.stderr
+    assert "dvc.lock" in unmerged(repo)
+    got = repo.stage("resolve", "other")
+    assert (got.returncode, "other: is none of dvc.lock, dvc.yaml, *.dvc, .gitignore" in got.stderr) == (1, True)
+
+    repo.git("merge", "--abort")
+    for name, text in (("p", "stages: [a\n"), ("q", "stages: [b\n")):
+        repo.git("checkout", "-q", "-b", name, "main")
+        repo.write({"dvc.yaml": text})
+        repo.git("commit", "-qam", name)
+    repo.git("merge", "-q", "p", check=False)
+    text = repo.read("dvc.yaml")
+    got = repo.stage("resolve")
+    assert (got.returncode, repo.read("dvc.yaml")) == (1, text)
+    assert "hint: edit dvc.yaml, then git add dvc.yaml" in got.stderr
+
+
+def test_resolve_outside_a_work_tree(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "repo").mkdir()
+    assert Repo(tmp_path / "repo", environment).stage("resolve").returncode == 7
 
 
 # Installing, and what Git shows
