@@ -71,6 +71,17 @@ class Record:
     params: Mapping[str, Mapping[str, Any]]
     outs: Mapping[str, Entry]
 
+    def as_entry(self) -> dict[str, Any]:
+        """The entry as it stands in the lock."""
+        found: dict[str, Any] = {"cmd": self.cmd}
+        if self.deps:
+            found["deps"] = [dict(entry.raw) for entry in self.deps.values()]
+        if self.params:
+            found["params"] = {file: dict(values) for file, values in self.params.items()}
+        if self.outs:
+            found["outs"] = [dict(entry.raw) for entry in self.outs.values()]
+        return found
+
 
 @dataclass(frozen=True, eq=False)
 class Stage:
@@ -177,27 +188,7 @@ class Pipeline:
 
         Raises FormatError for a file that is not what it should be, PipelineError for a stage that cannot be.
         """
-        stages: list[Stage] = []
-        warnings: list[str] = []
-        files: list[str] = []
-        sources: list[str] = []
-        for path in sorted(tree.pipeline_files(), key=lambda p: (posixpath.dirname(p), p)):
-            data = tree.read(path)
-            if data is None:
-                continue
-            files.append(path)
-            if posixpath.basename(path) == PIPELINE_FILE:
-                resolved = template.resolve(
-                    formats.parse_pipeline(data, path), path, tree.read, params.read_values,
-                    bool_style=bool_style, list_style=list_style,
-                )  # fmt: skip
-                warnings += resolved.warnings
-                sources += resolved.sources
-                stages += _stages_of(resolved.stages, path, tree, root)
-            else:
-                stages.append(_data_stage(formats.parse_dvc(data, path), path, root))
-        outs = {out.path for stage in stages for out in stage.outs}
-        return cls([s for s in stages if not _lies_in_one(s.folder, outs)], warnings, cwd, files, sources)
+        return Loader(root, bool_style=bool_style, list_style=list_style).load(tree, cwd)
 
     def owner(self, path: str) -> tuple[Stage, Output] | None:
         """The output that `path` is, or lies in, with its stage."""
@@ -403,13 +394,83 @@ def _lies_in_one(folder: str, outs: Collection[str]) -> bool:
     return False
 
 
-def _stages_of(resolved: Iterable[template.ResolvedStage], path: str, tree: Tree, root: str) -> Iterator[Stage]:
-    folder = posixpath.dirname(path)
-    lock_path = posixpath.join(folder, LOCK_FILE)
-    lock_data = tree.read(lock_path)
-    locked = formats.parse_lock(lock_data, lock_path)["stages"] if lock_data is not None else {}
-    for one in resolved:
-        yield _stage(one, path, folder, locked.get(one.name), root)
+class Loader:
+    """Reads pipelines of the project at the absolute `root`; see Pipeline.load.
+
+    `reader`: many states will be read, so what two of them have in common is kept, and is then the same Stage.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        bool_style: str = "store_true",
+        list_style: str = "nargs",
+        reader: formats.Reader | None = None,
+    ) -> None:
+        self._root, self._reader = root, reader
+        self._styles = {"bool_style": bool_style, "list_style": list_style}
+        self._resolved: dict[str, tuple[Any, template.Resolved]] = {}
+        self._made: dict[tuple[str, str | None], tuple[Any, Any, Stage]] = {}
+
+    def load(self, tree: Tree, cwd: str = "") -> Pipeline:
+        stages: list[Stage] = []
+        warnings: list[str] = []
+        files: list[str] = []
+        sources: list[str] = []
+        for path in sorted(tree.pipeline_files(), key=lambda p: (posixpath.dirname(p), p)):
+            data = tree.read(path)
+            if data is None:
+                continue
+            files.append(path)
+            if posixpath.basename(path) == PIPELINE_FILE:
+                resolved = self._resolve(data, path, tree)
+                warnings += resolved.warnings
+                sources += resolved.sources
+                locked = self._locked(posixpath.join(posixpath.dirname(path), LOCK_FILE), tree)
+                stages += [self._stage(one, path, locked.get(one.name)) for one in resolved.stages]
+            else:
+                stages.append(self._data_stage(data, path))
+        outs = {out.path for stage in stages for out in stage.outs}
+        return Pipeline([s for s in stages if not _lies_in_one(s.folder, outs)], warnings, cwd, files, sources)
+
+    def _resolve(self, data: bytes, path: str, tree: Tree) -> template.Resolved:
+        parse = self._reader.pipeline if self._reader else formats.parse_pipeline
+        document = parse(data, path)
+        known = self._resolved.get(path)
+        if known is not None and known[0] is document:
+            return known[1]
+        found = template.resolve(document, path, tree.read, params.read_values, **self._styles)
+        if self._reader and not found.sources and not any(one.templated for one in found.stages):
+            self._resolved[path] = (document, found)
+        return found
+
+    def _locked(self, path: str, tree: Tree) -> Mapping[str, Any]:
+        data = tree.read(path)
+        if data is None:
+            return {}
+        parse = self._reader.lock if self._reader else formats.parse_lock
+        found: Mapping[str, Any] = parse(data, path)["stages"]
+        return found
+
+    def _stage(self, one: template.ResolvedStage, path: str, locked: Mapping[str, Any] | None) -> Stage:
+        known = self._made.get((path, one.name))
+        if known is not None and known[0] is one and known[1] is locked:
+            return known[2]
+        made = _stage(one, path, posixpath.dirname(path), locked, self._root)
+        if self._reader:
+            self._made[path, one.name] = (one, locked, made)
+        return made
+
+    def _data_stage(self, data: bytes, path: str) -> Stage:
+        given = (self._reader.dvc if self._reader else formats.parse_dvc)(data, path)
+        known = self._made.get((path, None))
+        if known is not None and known[0] is given:
+            return known[2]
+        made = _data_stage(given, path, self._root)
+        if self._reader:
+            self._made[path, None] = (given, None, made)
+        return made
 
 
 def _stage(one: template.ResolvedStage, path: str, folder: str, locked: Mapping[str, Any] | None, root: str) -> Stage:

@@ -11,16 +11,16 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
-from gitstage import fs
+from gitstage import formats, fs
 from gitstage.cache import Cache
-from gitstage.config import Config
+from gitstage.config import Config, config_path
 from gitstage.digest import Digest
 from gitstage.errors import ConfigError, GitstageError, NoProject, PipelineError, SystemFailure
 from gitstage.fs import Root, Scratch
 from gitstage.git import Repo
 from gitstage.locks import PathLocks, RepoLock
 from gitstage.memo import Memo
-from gitstage.pipeline import Pipeline, relative
+from gitstage.pipeline import Loader, Pipeline, relative
 from gitstage.runcache import RunCache
 from gitstage.store import Store
 from gitstage.tree import Tree, WorkTree
@@ -52,11 +52,13 @@ def find_root(start: str) -> str | None:
 class Project:
     """A project at `root` (absolute). `cwd`: where the user stands, relative to it ("" at the root)."""
 
-    def __init__(self, root: str, cwd: str = "", repo: Repo | None = None) -> None:
+    def __init__(self, root: str, cwd: str = "", repo: Repo | None = None, *, config: str | None = None) -> None:
+        """`config`: the text to take for `.dvc/config`, whatever is on disk."""
         self.root, self.cwd = root, cwd
         self.dvc_dir = os.path.join(root, ".dvc")
         self.tmp_dir = os.path.join(self.dvc_dir, "tmp")
-        self.config = Config.load(self.dvc_dir)
+        instead = None if config is None else {config_path("repo", self.dvc_dir): config}
+        self.config = Config.load(self.dvc_dir, instead=instead)
         self._repo = repo
         self.folder = Root(root)
         self.scratch = Scratch(os.path.join(self.tmp_dir, "gitstage"), self.folder)
@@ -72,6 +74,20 @@ class Project:
             refuse_no_project(here)
         below = os.path.relpath(here, root).replace(os.sep, "/")
         return cls(root, "" if below == "." else below)
+
+    @classmethod
+    def of_tree(cls, repo: Repo, prefix: str, config: bytes | None) -> Project:
+        """The project that a commit or the index has in folder `prefix`, with its own `.dvc/config`.
+
+        Nothing of it need be on disk, and in a bare repository nothing is. Raises ConfigError for a bad `config`.
+        """
+        try:
+            text = None if config is None else config.decode()
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{posixpath.join(prefix, '.dvc/config')}: not UTF-8 at byte {error.start}") from None
+        found = cls(os.path.normpath(os.path.join(repo.top or repo.git_dir, prefix)), "", repo, config=text)
+        found.__dict__["prefix"] = prefix
+        return found
 
     @classmethod
     def create(
@@ -236,6 +252,11 @@ class Project:
     def store(self) -> Store:
         return Store(self.worktree, self.cache, self.folder, legacy=self.layout == 2)
 
+    def loader(self, reader: formats.Reader | None = None) -> Loader:
+        """Reads pipelines of this project, of any state of its files. `reader`: for many of them."""
+        config = self.config
+        return Loader(self.root, bool_style=config.bool_style, list_style=config.list_style, reader=reader)
+
     def load_pipeline(self) -> Pipeline:
         """The pipeline of the work tree, read anew."""
         pipeline = self.pipeline_of(self.worktree)
@@ -248,9 +269,7 @@ class Project:
 
     def pipeline_of(self, tree: Tree) -> Pipeline:
         """The pipeline as `tree` has it, seen from where the user stands."""
-        return Pipeline.load(
-            tree, self.root, cwd=self.cwd, bool_style=self.config.bool_style, list_style=self.config.list_style
-        )
+        return self.loader().load(tree, self.cwd)
 
     @cached_property
     def pipeline(self) -> Pipeline:

@@ -294,9 +294,12 @@ def _known_result(run: _Run, stage: Stage, now: StageStatus) -> dict[str, Any] |
     project = run.project
     if not _may_be_cached(project, stage):
         return None
-    is_recorded = stage.record is not None and all(stage.recorded(out) is not None for out in stage.outs)
-    if is_recorded and not now.has("cmd", "dep", "param", "always"):
-        found = _raw(stage)
+    if (
+        stage.record is not None
+        and all(stage.recorded(out) for out in stage.outs)
+        and not now.has("cmd", "dep", "param", "always")
+    ):
+        found = stage.record.as_entry()
         if _is_available(project, found):
             return found
     if not run.options.run_cache:
@@ -321,19 +324,6 @@ def _may_be_cached(project: Project, stage: Stage) -> bool:
         and not stage.always_changed
         and not any(out.persist or out.path.startswith(("../", "/")) for out in stage.outs)
     )
-
-
-def _raw(stage: Stage) -> dict[str, Any]:
-    """The stage's lock entry as it stands in the file."""
-    assert stage.record is not None
-    found: dict[str, Any] = {"cmd": stage.record.cmd}
-    if stage.record.deps:
-        found["deps"] = [dict(entry.raw) for entry in stage.record.deps.values()]
-    if stage.record.params:
-        found["params"] = {file: dict(values) for file, values in stage.record.params.items()}
-    if stage.record.outs:
-        found["outs"] = [dict(entry.raw) for entry in stage.record.outs.values()]
-    return found
 
 
 def _is_available(project: Project, found: Mapping[str, Any]) -> bool:

@@ -21,6 +21,11 @@ def _hash(entry: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(_without_sizes(entry), sort_keys=True).encode()).hexdigest()
 
 
+def value_of(entry: Mapping[str, Any]) -> str:
+    """What names a lock entry as a result: 64 hex digits over all of it but sizes."""
+    return _hash(entry)
+
+
 def _without_sizes(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_sizes(one) for key, one in value.items() if key not in ("size", "nfiles")}
@@ -43,7 +48,7 @@ class RunCache:
 
     def save(self, entry: Mapping[str, Any]) -> None:
         """File a result; one that is there already is kept as it is, its time too."""
-        key, value = key_of(entry), _hash(entry)
+        key, value = key_of(entry), value_of(entry)
         self._write(f"{key[:2]}/{key}/{value}", formats.dump(dict(entry)).encode())
 
     def take(self, source: str, name: str) -> bool:
@@ -57,7 +62,7 @@ class RunCache:
             found = formats.load(data, name)
         except FormatError:
             return False
-        if not _is_result(found) or name != f"{key_of(found)[:2]}/{key_of(found)}/{_hash(found)}":
+        if not _is_result(found) or name != f"{key_of(found)[:2]}/{key_of(found)}/{value_of(found)}":
             return False
         self._write(name, data)
         return True

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from gitstage import params
-from gitstage.cache import Cache
 from gitstage.digest import Digest
 from gitstage.errors import PipelineError
 from gitstage.pipeline import Output, ParamsFile, Pipeline, Stage, join
 from gitstage.tree import Tree
 
-Role = Literal["cmd", "dep", "param", "out", "always"]
-State = Literal["changed", "modified", "deleted", "new", "removed", "not in cache", "always changed"]
+Role = Literal["cmd", "dep", "param", "out", "always", "record"]
+State = Literal["changed", "modified", "deleted", "new", "removed", "not in cache", "always changed", "made up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,8 @@ class Change:
     """One reason why a stage is not up to date.
 
     `path` is root-relative (empty for a command); `key`: the parameter. `recorded` and `found` are digests, parameter
-    values or commands; None where there is none. "removed": recorded as an input, but no longer declared.
+    values or commands; None where there is none. "removed": recorded as an input, but no longer declared. "made up": the
+    record as a whole, by a merge (see verdict.merged); no comparison with the files shows that.
     """
 
     role: Role
@@ -61,16 +61,23 @@ class Found:
     lost: Mapping[str, bool]
 
 
+class Holder(Protocol):
+    """What keeps objects: the cache, or a remote."""
+
+    def lacks(self, digest: Digest) -> Collection[Digest]:
+        """What is missing of an object: itself or, of a directory, files of it."""
+
+
 def status(
-    pipeline: Pipeline, tree: Tree, cache: Cache, stages: Sequence[Stage] | None = None, *, data: bool = True
+    pipeline: Pipeline, tree: Tree, holder: Holder | None, stages: Sequence[Stage] | None = None
 ) -> list[StageStatus]:
-    """Compare `stages` (default: all) with `tree`. `data`: also ask `cache` for the recorded outputs."""
+    """Compare `stages` (default: all) with `tree`, and ask `holder`, if any, for the recorded outputs."""
     chosen = pipeline.stages if stages is None else stages
-    found = look(tree, cache, chosen, data=data)
+    found = look(tree, holder, chosen)
     return [StageStatus(stage, tuple(compare(stage, found))) for stage in chosen]
 
 
-def look(tree: Tree, cache: Cache, stages: Iterable[Stage], *, data: bool = True) -> Found:
+def look(tree: Tree, holder: Holder | None, stages: Iterable[Stage]) -> Found:
     """Ask `tree` for all that `stages` name, each path once."""
     plain: dict[str, None] = {}
     legacy: dict[str, None] = {}
@@ -85,8 +92,8 @@ def look(tree: Tree, cache: Cache, stages: Iterable[Stage], *, data: bool = True
                 values[file.path] = None if text is None else params.read_values(text, file.path)
         for out in stage.outs:
             entry = stage.record.outs.get(out.spelled) if stage.record else None
-            if data and out.cache and entry is not None and "md5" in entry.raw:
-                lost[out.path] = entry.digest is None or bool(cache.lacks(entry.digest))
+            if holder is not None and out.cache and entry is not None and "md5" in entry.raw:
+                lost[out.path] = entry.digest is None or bool(holder.lacks(entry.digest))
     return Found(tree.digests(plain), tree.digests(legacy, legacy=True) if legacy else {}, values, lost)
 
 

@@ -35,7 +35,7 @@ def command(
         pipeline = project.pipeline
         chosen = select(pipeline, targets, with_deps=with_deps, recursive=recursive)
         stages = list(pipeline.stages) if chosen is None else list(dict.fromkeys(target.stage for target in chosen))
-        found = status.status(pipeline, project.worktree, project.cache, stages, data=False)
+        found = status.status(pipeline, project.worktree, None, stages)
         for one in found if not force else ():
             if not one.changes or all(change.role == "always" for change in one.changes):
                 continue

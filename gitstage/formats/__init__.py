@@ -9,20 +9,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gitstage.formats.read import load
+from gitstage.formats.read import line_of, load
 from gitstage.formats.schema import parse_dvc, parse_lock, parse_pipeline
 
 if TYPE_CHECKING:
     from gitstage.formats.edit import dump_dvc, update_lock, update_pipeline
+    from gitstage.formats.reader import Reader
     from gitstage.formats.write import dump
 
-__all__ = ["dump", "dump_dvc", "load", "parse_dvc", "parse_lock", "parse_pipeline", "update_lock", "update_pipeline"]
+__all__ = [
+    "Reader", "dump", "dump_dvc", "line_of", "load", "parse_dvc", "parse_lock", "parse_pipeline",
+    "update_lock", "update_pipeline",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    """Writing is imported when it is first asked for: most commands only read."""
+    """What most commands do not need, above all writing, is imported when it is first asked for."""
     if name not in __all__:
         raise AttributeError(name)
+    if name == "Reader":
+        from gitstage.formats.reader import Reader
+
+        return Reader
     from gitstage.formats import edit, write
 
     return getattr(write if name == "dump" else edit, name)

@@ -9,19 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gitstage.git.ignorefile import ignore_line
-from gitstage.git.program import LOCAL_ENV, clean_env
-from gitstage.git.repo import Repo
+from gitstage.git.program import LOCAL_ENV, clean_env, parents
+from gitstage.git.repo import Commit, Repo
 
 if TYPE_CHECKING:
+    from gitstage.git.objects import is_special
     from gitstage.git.trees import CommitTree, IndexTree
 
-__all__ = ["LOCAL_ENV", "CommitTree", "IndexTree", "Repo", "clean_env", "ignore_line"]
+__all__ = [
+    "LOCAL_ENV", "Commit", "CommitTree", "IndexTree", "Repo", "clean_env", "ignore_line", "is_special", "parents",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """The trees are imported when they are first asked for: most commands look at the work tree only."""
-    if name not in ("CommitTree", "IndexTree"):
+    if name not in ("CommitTree", "IndexTree", "is_special"):
         raise AttributeError(name)
-    from gitstage.git import trees
+    from gitstage.git import objects, trees
 
-    return getattr(trees, name)
+    return getattr(objects if name == "is_special" else trees, name)

@@ -21,6 +21,32 @@ _UNSET = ("unspecified", "unset")
 _AT_ONCE = 200  # files converted by one process, and then in memory together
 
 
+class LaidOut:
+    """A work tree that holds `files` and nothing else, and the environment in which Git sees that one. Closed after use."""
+
+    def __init__(self, objects: Objects, files: Sequence[Entry]) -> None:
+        import tempfile
+
+        self._folder = tempfile.mkdtemp(prefix="gitstage-")
+        self.top = os.path.join(self._folder, "top")
+        self.env = {"GIT_INDEX_FILE": os.path.join(self._folder, "index"), "GIT_WORK_TREE": self.top}
+        os.mkdir(self.top)
+        contents: dict[str, bytes] = {}
+        files = [entry for entry in files if entry.mode != SYMLINK]  # which Git does not follow here
+        objects.each(sorted({entry.id for entry in files}), contents.__setitem__)
+        for entry in files:
+            with contextlib.suppress(UnsafePath):
+                target = os.path.join(self.top, *components(entry.path))
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                with open(target, "wb") as stream:
+                    stream.write(contents[entry.id])
+
+    def close(self) -> None:
+        import shutil
+
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
 class Attributes:
     """The conversions of one state of the repository's `.gitattributes`.
 
@@ -82,23 +108,9 @@ class Attributes:
         return self._place
 
     def _laid_out(self, files: Sequence[Entry]) -> tuple[dict[str, str], str]:
-        import shutil
-        import tempfile
-
-        folder = tempfile.mkdtemp(prefix="gitstage-")
-        weakref.finalize(self, shutil.rmtree, folder, True)
-        top = os.path.join(folder, "top")
-        os.mkdir(top)
-        contents: dict[str, bytes] = {}
-        files = [entry for entry in files if entry.mode != SYMLINK]  # which Git does not follow here
-        self._objects.each(sorted({entry.id for entry in files}), contents.__setitem__)
-        for entry in files:
-            with contextlib.suppress(UnsafePath):
-                target = os.path.join(top, *components(entry.path))
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                with open(target, "wb") as stream:
-                    stream.write(contents[entry.id])
-        return {"GIT_INDEX_FILE": os.path.join(folder, "index"), "GIT_WORK_TREE": top}, top
+        place = LaidOut(self._objects, files)
+        weakref.finalize(self, place.close)
+        return place.env, place.top
 
     def convert(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, bytes, bool]]:
         """Each entry, its content as it lies in the work tree, and whether it will be the same the next time.

@@ -201,6 +201,11 @@ class Library:
 
         return self.repo[commit].peel(pygit2.Tree)
 
+    def changed(self, old: str, new: str) -> list[str]:
+        """Paths at which two commits differ."""
+        found = self.tree(old).diff_to_tree(self.tree(new), context_lines=0)
+        return [os.fsdecode(delta.new_file.raw_path) for delta in found.deltas]
+
     def open_index(self, path: str) -> Any:
         import pygit2
 

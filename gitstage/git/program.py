@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from gitstage.errors import GitstageError, SystemFailure
 
@@ -161,6 +161,19 @@ class Program:
             )
         except OSError as error:
             raise not_started(error) from None
+
+
+def ignored(
+    program: Program, paths: Collection[str], *, env: Mapping[str, str] | None = None, cwd: str | None = None
+) -> set[str]:
+    """Those of `paths` that some rule ignores, whether they are tracked or not."""
+    stdin = b"".join(b"./" + os.fsencode(path) + b"\0" for path in paths)
+    done = program.call("check-ignore", "-z", "-v", "-n", "--stdin", "--no-index", stdin=stdin, env=env, cwd=cwd)
+    if done.returncode not in (0, 1):
+        raise GitstageError(complaint("check-ignore", done.stderr))
+    fields = done.stdout.split(b"\0")[:-1]
+    rules = zip(fields[::4], fields[2::4], fields[3::4], strict=True)
+    return {os.fsdecode(path)[2:] for source, rule, path in rules if source and not rule.startswith(b"!")}
 
 
 def not_started(error: OSError) -> GitstageError:

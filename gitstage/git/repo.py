@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitstage import fs
 from gitstage.errors import Busy, ConfigError, GitstageError, NoProject
@@ -19,6 +20,7 @@ from gitstage.git.program import (
     chunks,
     complaint,
     git_command,
+    ignored,
     not_started,
     parents,
     split_names,
@@ -34,6 +36,14 @@ _CONFIG = r"^(gitstage\..*|core\.(autocrlf|eol|sparsecheckout)|filter\..*\.(smud
 _HEX = frozenset("0123456789abcdef")
 _LOCK_WAIT = 2.0  # seconds that another process may hold Git's index
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "": False}
+
+
+class Commit(NamedTuple):
+    """A commit: its full id, those of the parents that are known here, the first line of its message."""
+
+    id: str
+    parents: tuple[str, ...]
+    subject: str
 
 
 class Repo:
@@ -64,6 +74,7 @@ class Repo:
         self._config: dict[str, str] | None = None
         self._blobs: Blobs | None = None
         self._opened: Library | None = None
+        self._shallow: frozenset[str] | None = None
         self._attributes: dict[tuple[tuple[str, str], ...], Attributes] = {}
 
     @classmethod
@@ -193,13 +204,7 @@ class Repo:
         """Those of `paths` that some rule ignores, whether they are tracked or not."""
         if not paths:
             return set()
-        stdin = b"".join(b"./" + os.fsencode(path) + b"\0" for path in paths)
-        done = self._running().call("check-ignore", "-z", "-v", "-n", "--stdin", "--no-index", stdin=stdin)
-        if done.returncode not in (0, 1):
-            raise GitstageError(complaint("check-ignore", done.stderr))
-        fields = done.stdout.split(b"\0")[:-1]
-        rules = zip(fields[::4], fields[2::4], fields[3::4], strict=True)
-        return {os.fsdecode(path)[2:] for source, rule, path in rules if source and not rule.startswith(b"!")}
+        return ignored(self._running(), paths)
 
     def ignore(self, path: str) -> str | None:
         """Make Git ignore `path`. Returns the .gitignore file that this changed, None if it was ignored already."""
@@ -369,7 +374,63 @@ class Repo:
         key = tuple((entry.path, entry.id) for entry in rules)
         if key not in self._attributes:
             self._attributes[key] = Attributes(self._program, self._configuration(), objects, lambda: rules)
-        return CommitTree(objects, self._attributes[key], prefix, memo, rev, special)
+        return CommitTree(objects, self._attributes[key], prefix, memo, rev, special, self._running())
+
+    def history(self, *revisions: str, walk: bool = True, stdin: Sequence[str] = ()) -> list[Commit]:
+        """Commits, oldest first, by names that `git rev-list` understands (`A..B`, `--not`, ...; `stdin` holds more).
+
+        `walk`: also what they are based on. Raises GitstageError with Git's words if one is no commit.
+        """
+        words = ["--reverse", "--topo-order", "--format=%H%x00%P%x00%s", *([] if walk else ["--no-walk=unsorted"])]
+        given = "".join(f"{word}\n" for word in stdin).encode()
+        output = self.git("rev-list", *words, *(["--stdin"] if stdin else []), *revisions, "--", stdin=given)
+        lines = output.decode("utf-8", "replace").split("\n")
+        found = (line.split("\0", 2) for line in lines if "\0" in line)
+        return [Commit(id_, tuple(parents.split()), subject) for id_, parents, subject in found]
+
+    def tip(self) -> Commit | None:
+        """The commit that is checked out; None before the first one."""
+        try:
+            found = self.history("HEAD", walk=False)
+        except GitstageError:
+            if self.head() is None:
+                return None
+            raise
+        return found[0]
+
+    def merged(self, commit: str) -> list[str]:
+        """Paths at which a merge commit differs from every one of its parents."""
+        return split_names(self.git("diff-tree", "-c", "-r", "-z", "--name-only", "--no-commit-id", commit, "--"))
+
+    def changed(self, old: str, new: str) -> list[str]:
+        """Paths at which two commits (full ids) differ."""
+        if self._takes_library(False):
+            from gitstage.git.objects import library_errors
+
+            with contextlib.suppress(*library_errors()):
+                return self._library().changed(old, new)
+        return split_names(self.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new, "--"))
+
+    def hidden_parents(self, commit: str) -> int:
+        """How many parents `commit` (full id) has that this clone, a shallow one, does not know."""
+        if self._shallow is None:
+            try:
+                with open(os.path.join(self.common_dir, "shallow"), encoding="ascii") as stream:
+                    self._shallow = frozenset(stream.read().split())
+            except OSError:
+                self._shallow = frozenset()
+        if commit not in self._shallow:
+            return 0
+        head = self.git("cat-file", "commit", commit).partition(b"\n\n")[0]
+        return sum(line.startswith(b"parent ") for line in head.split(b"\n"))
+
+    def others(self) -> list[str]:
+        """Ids of the commits that a merge or cherry-pick under way brings in."""
+        found = []
+        for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD"):
+            with contextlib.suppress(OSError), open(os.path.join(self.git_dir, name), encoding="ascii") as stream:
+                found += stream.read().split()
+        return found
 
     def _takes_library(self, bulk: bool) -> bool:
         return self.backend == "pygit2" or (self.backend == "auto" and (bulk or "pygit2" in sys.modules))

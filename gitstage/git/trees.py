@@ -5,15 +5,16 @@ A file's digest is that of its content as it would lie in the work tree, because
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_digest
 from gitstage.errors import PipelineError
-from gitstage.git.attributes import Attributes
+from gitstage.git.attributes import Attributes, LaidOut
 from gitstage.git.objects import SUBMODULE, SYMLINK, Entry, Objects, is_special
-from gitstage.git.program import Program, chunks, parents, split_names
+from gitstage.git.program import Program, chunks, ignored, parents, split_names
 from gitstage.ignore import BUILTIN_DIRS, BUILTIN_FILES, FILE_NAME, IgnoreRules
 from gitstage.memo import Memo, now, stamp
 
@@ -39,6 +40,8 @@ class _GitTree:
         self._specials = None if special is None else {entry.path: entry for entry in special}
         self._rules: IgnoreRules | None = None
         self._has_rules: bool | None = None
+        self.has_links = False
+        """Has a symlink been met so far? What it leads to can then change without its path changing."""
 
     # -- the questions of every tree -----------------------------------------------------------------------
 
@@ -74,6 +77,11 @@ class _GitTree:
             if not self._is_ignored(path, False):
                 found.append(path)
         return sorted(found)
+
+    def projects(self) -> list[str]:
+        """Folders that hold a project, from the top of the work tree ("" for the top itself), wherever they lie; sorted."""
+        name = ".dvc/config"
+        return sorted({path[: -len(name)].rstrip("/") for path in self._special() if f"/{path}".endswith(f"/{name}")})
 
     def listing(self, path: str, *, legacy: bool = False) -> dict[str, Digest] | None:
         """All files below directory `path` (relative to it) with their digests; None if it is no directory."""
@@ -169,6 +177,7 @@ class _GitTree:
         """Symlinks by path -> the file of this tree that they lead to; other symlinks are left out."""
         found: dict[str, Entry] = {}
         at = {link.path: link for link in links}
+        self.has_links |= bool(at)
         for _ in range(_HOPS):
             if not at:
                 break
@@ -274,6 +283,23 @@ class _GitTree:
 
 class CommitTree(_GitTree):
     """What a commit holds below `prefix`, converted as its own `.gitattributes` say. Made by `Repo.commit`."""
+
+    def __init__(
+        self, objects: Objects, attributes: Attributes, prefix: str, memo: Memo, label: str, special: Sequence[Entry],
+        program: Program,
+    ) -> None:  # fmt: skip
+        super().__init__(objects, attributes, prefix, memo, label, special)
+        self._program = program
+
+    def ignored(self, paths: Collection[str]) -> set[str]:
+        """Those of `paths` that the commit's own `.gitignore` files ignore, or this repository's and user's rules."""
+        tops = {top: path for path in paths if (top := self._from_top(path))}
+        if not tops:
+            return set()
+        folders = {folder for top in tops for folder in parents(top)} - tops.keys() | {""}
+        files = self._objects.entries({f"{folder}/.gitignore".lstrip("/") for folder in folders})
+        with contextlib.closing(LaidOut(self._objects, files)) as place:
+            return {tops[name] for name in ignored(self._program, list(tops), env=place.env, cwd=place.top)}
 
     @property
     def state(self) -> frozenset[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """pre-commit and pre-merge-commit: does the commit concern us at all? Most do not, and are let through from here.
 
-What judges a commit (verdict.py) and all that it needs is imported only for one that does.
+What judges a commit (gitstage.verdict) and all that it needs is imported only for one that does.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ def pre_commit() -> int:
     if not staged or not _is_relevant(repo, staged):
         return 0
     from gitstage.hooks import verdict
+    from gitstage.verdict import current
 
-    findings = verdict.judge(repo, staged)
-    if not findings:
-        return 0
-    verdict.tell(findings, refused=mode == "block")
-    return 1 if mode == "block" else 0
+    findings = current.of_index(repo, staged)
+    refused = mode == "block" and not all(one.untold for one in findings)
+    if findings:
+        verdict.tell(findings, refused=refused)
+    return 1 if refused else 0
 
 
 def _is_relevant(repo: Repo, staged: Collection[str]) -> bool:
@@ -53,9 +54,9 @@ def _is_relevant(repo: Repo, staged: Collection[str]) -> bool:
     path = os.path.join(repo.worktree_state_dir, "relevant.json")
     note = _read_note(path)
     if note is None or note["key"] != _key(repo, listed, note["sources"]):
-        from gitstage.hooks import verdict
+        from gitstage.verdict import current
 
-        paths, sources = verdict.relevant_paths(repo)
+        paths, sources = current.relevant_paths(repo)
         note = {"key": _key(repo, listed, sources), "sources": sources, "paths": paths}
         with contextlib.suppress(OSError, UnicodeEncodeError):
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)

@@ -13,7 +13,7 @@ LAYERS = [
     {"git", "remote", "pipeline"},
     {"status", "recorded", "runcache", "store"},
     {"project", "targets"},
-    {"checkout", "define", "difference", "inspect", "sync"},
+    {"checkout", "define", "difference", "inspect", "sync", "verdict"},
     {"run"},
     {"track"},
     {"hooks", "merge", "shim", "ui"},
