@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "run": "Describe a stage, run its command and record what went in and came out.",
     "repro": "Run the stages whose inputs, command or outputs changed.",
     "status": "Show which stages and data differ from what was recorded.",
+    "verify": "Check that commits record what came of the files that they hold.",
     "add": "Track data files or directories.",
     "checkout": "Make the outputs in the work tree what dvc.lock and *.dvc say.",
     "commit": "Record the outputs in the work tree as results, without running.",

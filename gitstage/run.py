@@ -13,7 +13,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +30,7 @@ from gitstage.runcache import key_of
 from gitstage.status import Change, StageStatus, status
 from gitstage.store import data_entry, lock_entry
 from gitstage.tree import Measured
+from gitstage.verdict import merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,8 @@ class _Run:
     ignore: Sequence[str] = ()
     definition: Mapping[str, bytes] = field(default_factory=dict)
     """Pipeline files that belong to the stage being run for the first time, written when its command succeeded."""
+    made_up: Collection[Stage] = ()
+    """Stages whose record no run made, but a merge."""
     settle: Callable[[], list[str]] | None = None
     """Called just before the lock is written: from then on the new outputs count, also after a crash. Returns what the
     user should know."""
@@ -154,7 +157,9 @@ def reproduce(
     `written` collects the metadata files that changed (root-relative). Raises GitstageError at the first failure
     unless told to go on; then StageFailed at the end if any stage failed.
     """
-    run = _Run(project, options, lock, project.pipeline, written)
+    run = _Run(
+        project, options, lock, project.pipeline, written, made_up=merged.in_work_tree(project, project.pipeline)
+    )
     check(project, run.pipeline, stages)
     yield from _reproduce(run, stages)
 
@@ -238,7 +243,7 @@ def _bring_up_to_date(run: _Run, stage: Stage, *, force: bool) -> Generator[Even
     """Yields events; returns (as the generator's value) whether anything was done."""
     project, options = run.project, run.options
     label = stage.label(project.cwd)
-    (now,) = status(run.pipeline, project.worktree, project.cache, [stage])
+    (now,) = merged.marked(status(run.pipeline, project.worktree, project.cache, [stage]), run.made_up)
     changes = _without_missing(run.pipeline, now) if options.allow_missing else now.changes
     if not changes and not force:
         yield Skipped(label, stage.is_data)
@@ -297,7 +302,7 @@ def _known_result(run: _Run, stage: Stage, now: StageStatus) -> dict[str, Any] |
     if (
         stage.record is not None
         and all(stage.recorded(out) for out in stage.outs)
-        and not now.has("cmd", "dep", "param", "always")
+        and not now.has("cmd", "dep", "param", "always", "record")
     ):
         found = stage.record.as_entry()
         if _is_available(project, found):
@@ -650,6 +655,8 @@ def _write_lock(run: _Run, stage: Stage, entry: dict[str, Any]) -> Iterator[Even
         atomic_write(project.worktree.absolute(path), new)
         run.written.append(path)
         yield LockWritten(stage.label(project.cwd), path, is_new=old is None)
+    if stage in run.made_up:
+        merged.remember_run(project, entry)
     project.remember_restored({**project.restored(), **agreed})
 
 
@@ -707,14 +714,21 @@ _CONTENT_KEYS = frozenset(
 
 
 def record_stage(
-    project: Project, stage: Stage, options: Options, lock: RepoLock, written: list[str], *, changed: bool
+    project: Project,
+    stage: Stage,
+    options: Options,
+    lock: RepoLock,
+    written: list[str],
+    *,
+    changed: bool,
+    made_up: Collection[Stage] = (),
 ) -> Iterator[Event]:
     """`commit`: accept what the work tree holds as the result of `stage`, without running it.
 
-    `changed`: it is not what was recorded, so it is a result of its own for the run cache.
+    `changed`: it is not what was recorded, so it is a result of its own for the run cache. `made_up`: see _Run.
     """
     options = replace(options, share=changed)
-    run = _Run(project, options, lock, project.pipeline, written)
+    run = _Run(project, options, lock, project.pipeline, written, made_up=made_up)
     try:
         if stage.is_data:
             yield from _record_data(run, stage)

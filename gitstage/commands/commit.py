@@ -29,13 +29,15 @@ def command(
     from gitstage.targets import select
     from gitstage.ui import Ui, events
     from gitstage.ui.differences import reason
+    from gitstage.verdict import merged
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     with opened(write=True, on_wait=ui.waiting) as (project, lock):
         pipeline = project.pipeline
         chosen = select(pipeline, targets, with_deps=with_deps, recursive=recursive)
         stages = list(pipeline.stages) if chosen is None else list(dict.fromkeys(target.stage for target in chosen))
-        found = status.status(pipeline, project.worktree, None, stages)
+        made_up = merged.in_work_tree(project, pipeline)
+        found = merged.marked(status.status(pipeline, project.worktree, None, stages), made_up)
         for one in found if not force else ():
             if not one.changes or all(change.role == "always" for change in one.changes):
                 continue
@@ -47,6 +49,7 @@ def command(
         options = run.Options(relink=not no_relink)
         run.check(project, pipeline, stages)
         for one in found:
-            recorded = run.record_stage(project, one.stage, options, lock, written, changed=bool(one.changes))
+            changed = bool(one.changes)
+            recorded = run.record_stage(project, one.stage, options, lock, written, changed=changed, made_up=made_up)
             events.tell(ui, recorded, project.cwd)
         ui.to_commit(project, written)

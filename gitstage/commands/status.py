@@ -49,6 +49,7 @@ def command(
     from gitstage import status, targets
     from gitstage.project import opened
     from gitstage.ui import NOTHING_TRACKED, UP_TO_DATE, Ui, differences
+    from gitstage.verdict import merged
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     if cloud or remote:
@@ -65,6 +66,7 @@ def command(
         chosen = targets.select(pipeline, words, with_deps=with_deps, recursive=recursive)
         stages = pipeline.stages if chosen is None else list(dict.fromkeys(target.stage for target in chosen))
         found = status.status(pipeline, project.worktree, project.cache, stages)
+        found = merged.marked(found, merged.in_work_tree(project, pipeline))
         changed = status.changed(found if chosen is None else targets.narrow(found, chosen))
         for stage in stages:
             if stage.frozen and not stage.is_data:

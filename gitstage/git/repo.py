@@ -377,7 +377,7 @@ class Repo:
         return CommitTree(objects, self._attributes[key], prefix, memo, rev, special, self._running())
 
     def history(self, *revisions: str, walk: bool = True, stdin: Sequence[str] = ()) -> list[Commit]:
-        """Commits, oldest first, by names that `git rev-list` understands (`A..B`, `--not`, ...; `stdin` holds more).
+        """Commits, oldest first, by words that `git rev-list` understands; `stdin` holds more names, ahead of them.
 
         `walk`: also what they are based on. Raises GitstageError with Git's words if one is no commit.
         """
@@ -411,15 +411,23 @@ class Repo:
                 return self._library().changed(old, new)
         return split_names(self.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new, "--"))
 
-    def hidden_parents(self, commit: str) -> int:
-        """How many parents `commit` (full id) has that this clone, a shallow one, does not know."""
+    @property
+    def is_shallow(self) -> bool:
+        """Does this clone know only a part of the history?"""
+        return bool(self._ends())
+
+    def _ends(self) -> frozenset[str]:
         if self._shallow is None:
             try:
                 with open(os.path.join(self.common_dir, "shallow"), encoding="ascii") as stream:
                     self._shallow = frozenset(stream.read().split())
             except OSError:
                 self._shallow = frozenset()
-        if commit not in self._shallow:
+        return self._shallow
+
+    def hidden_parents(self, commit: str) -> int:
+        """How many parents `commit` (full id) has that this clone, a shallow one, does not know."""
+        if commit not in self._ends():
             return 0
         head = self.git("cat-file", "commit", commit).partition(b"\n\n")[0]
         return sum(line.startswith(b"parent ") for line in head.split(b"\n"))

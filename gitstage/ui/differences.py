@@ -6,8 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gitstage.pipeline import relative
-from gitstage.status import Change, StageStatus
+from gitstage.status import Change, Role, StageStatus
 from gitstage.ui import Ui
+
+_WORDS: dict[Role, str] = {
+    "always": "always changed",
+    "cmd": "changed command",
+    "record": "never run: made up by a merge",
+}
 
 
 def as_text(ui: Ui, statuses: Sequence[StageStatus], cwd: str) -> None:
@@ -27,8 +33,8 @@ def as_text(ui: Ui, statuses: Sequence[StageStatus], cwd: str) -> None:
                     ui.say(f"\t\t{path}:")
                     for key, value in state.items():
                         ui.say(f"\t\t\t{value + ':':<20}{key}")
-        for role, text in (("always", "always changed"), ("cmd", "changed command")):
-            if one.has(role):  # type: ignore[arg-type]
+        for role, text in _WORDS.items():
+            if one.has(role):
                 ui.say(f"\t{text}")
 
 
@@ -41,10 +47,7 @@ def as_json(statuses: Sequence[StageStatus], cwd: str) -> dict[str, list[Any]]:
             entries = _grouped(one.changes, roles, cwd)
             if entries:
                 items.append({title: entries})
-        if one.has("always"):
-            items.append("always changed")
-        if one.has("cmd"):
-            items.append("changed command")
+        items += [text for role, text in _WORDS.items() if one.has(role)]
         if items:
             found[one.stage.label(cwd)] = items
     return found
@@ -73,6 +76,8 @@ def reason(change: Change, cwd: str = "") -> str:
         return "its command changed"
     if change.role == "always":
         return "it is always run"
+    if change.role == "record":
+        return "a merge put its record together, no run made it"
     name = f"{path}: {change.key}" if change.key is not None else path
     if change.role == "out":
         return {"not in cache": f"output {name} is lost from the cache", "deleted": f"output {name} is missing"}.get(

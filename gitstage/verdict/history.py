@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from gitstage import formats
 from gitstage.digest import Digest
-from gitstage.errors import ConfigError, FormatError, GitstageError, PipelineError
+from gitstage.errors import ConfigError, FormatError, GitstageError, PipelineError, UsageError
 from gitstage.git import Commit, CommitTree, Repo, is_special, parents
 from gitstage.memo import Memo
 from gitstage.pipeline import Loader, Pipeline, Stage
@@ -26,11 +26,7 @@ from gitstage.verdict.judge import Finding, State, excused_by, judge, made_up_fi
 _Key = tuple[str, str | None]
 
 Holders = Callable[[Project], tuple[Holder, str] | None]
-"""What to ask for a project's data, and where that keeps it ("in the cache"); None: nothing."""
-
-
-def nothing(project: Project) -> None:
-    """Data is not asked for."""
+"""What to ask for a project's data, and where that keeps it ("in the cache"); None: there is nothing to ask."""
 
 
 def in_cache(project: Project) -> tuple[Holder, str] | None:
@@ -72,7 +68,7 @@ class _Known:
 class History:
     """Judges commits one after the other; faster the less two that follow each other differ. To be closed."""
 
-    def __init__(self, repo: Repo, holders: Holders = nothing) -> None:
+    def __init__(self, repo: Repo, holders: Holders | None = None) -> None:
         self._repo, self._holders = repo, holders
         self._reader = formats.Reader()
         self._prefixes: list[str] = []
@@ -166,7 +162,7 @@ class History:
 
     def _state(self, known: _Known, tree: CommitTree) -> State:
         project = known.project
-        asked = self._holders(project)
+        asked = self._holders(project) if self._holders else None
         if asked is None:
             self.without_data.add(project.prefix)
         holder, place = asked or (None, "")
@@ -252,3 +248,43 @@ def line_of(repo: Repo, commit: str, finding: Finding) -> int | None:
     with contextlib.suppress(Exception):
         return formats.line_of(text, ("stages", finding.stage.partition("@")[0]))
     return None
+
+
+def named(repo: Repo, revision: str) -> list[Commit]:
+    """The commit that a user's word names, or those of a range (`A..B`), oldest first. Raises GitstageError if there is
+    none."""
+    is_range = ".." in revision
+    try:
+        found = repo.history("--end-of-options", revision, walk=is_range)
+    except GitstageError:
+        found = []
+        missing = [
+            end for end in (revision.split("..") if is_range else [revision]) if end and not _is_commit(repo, end)
+        ]
+        hint = "git fetch --unshallow" if repo.is_shallow else "git log"
+        if missing:
+            raise GitstageError(f"{missing[0]}: is no commit here", hint) from None
+        raise
+    if not found and not is_range:
+        raise GitstageError(f"{revision}: is no commit here", "git log")
+    return found
+
+
+def _is_commit(repo: Repo, name: str) -> bool:
+    return bool(repo.git("rev-parse", "--verify", "-q", "--end-of-options", f"{name}^{{commit}}", check=False))
+
+
+def pushed(repo: Repo, lines: str) -> list[Commit]:
+    """The commits that a push brings: `lines` are "OLD NEW REF" for each ref, as Git tells a pre-receive hook, which
+    runs before any ref is changed. Deleted refs, and refs to something else than commits, bring none."""
+    tips = []
+    for line in lines.splitlines():
+        words = line.split(" ", 2)
+        if len(words) != 3 or not _HEX.issuperset(words[1]):
+            raise UsageError(f"{line[:80]!r} is not a line of OLD NEW REF", "git stage help verify")
+        if words[1].strip("0") and _is_commit(repo, words[1]):
+            tips.append(words[1])
+    return repo.history("--not", "--all", stdin=tips) if tips else []
+
+
+_HEX = frozenset("0123456789abcdef")

@@ -1,0 +1,64 @@
+"""`git stage verify`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gitstage.cli import volume
+
+
+@click.command()
+@click.option("--no-data", is_flag=True, help="Do not ask whether the outputs' data is in the cache.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
+    help="text, json, or annotations for a GitHub workflow.",
+)  # fmt: skip
+@click.option("--stdin", is_flag=True, help="The new commits of a push, as a pre-receive hook is told them.")
+@volume
+@click.argument("revision", required=False, metavar="[REV | A..B]")
+def command(
+    revision: str | None, no_data: bool, as_json: bool, form: str, stdin: bool, quiet: bool, verbose: int
+) -> int:  # fmt: skip
+    """Check that commits record what came of the very files that they hold.
+
+    Reads Git's objects alone: no checkout, no work tree, also in a bare or shallow clone. REV (default: HEAD) is one
+    commit, A..B all that B has and A has not. Exits with 1 if a stage is stale, was never run, or its data is lost.
+    """
+    from gitstage.errors import NoProject, UsageError
+    from gitstage.git import Repo
+    from gitstage.ui import Ui, verdicts
+    from gitstage.verdict import history
+
+    if stdin and revision:
+        raise UsageError("either --stdin or a revision")
+    ui = Ui(quiet=quiet, verbose=bool(verbose))
+    form = "json" if as_json else form
+    repo = Repo.discover()
+    if repo is None:
+        raise NoProject("not inside a Git repository", "git init")
+    if stdin:
+        commits = history.pushed(repo, sys.stdin.buffer.read().decode("utf-8", "replace"))
+    else:
+        commits = history.named(repo, revision or "HEAD")
+    found = []
+    with history.History(repo, None if no_data else history.in_cache) as judge:
+        for commit in commits:
+            verdict = judge.verdict(commit)
+            found.append(verdict)
+            if form == "text":
+                verdicts.as_text(ui, verdict)
+            elif form == "github":
+                verdicts.as_annotations(ui, verdict, lambda one, id_=commit.id: history.line_of(repo, id_, one))  # type: ignore[misc]
+        absent = not no_data and bool(judge.without_data)
+    if form == "json":
+        data = "not asked" if no_data or absent else "in the cache"
+        ui.json({"data": data, "commits": [verdicts.as_json(one) for one in found]})
+    elif form == "text":
+        verdicts.hints(ui, found)
+        ui.say(verdicts.summary(found))
+    if absent and form != "json":
+        ui.note("there is no cache here, so it was not asked whether the outputs' data exists")
+    return int(any(not one.is_consistent for one in found))
