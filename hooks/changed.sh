@@ -12,5 +12,5 @@ if [ -f "$stamp" ] &&
     newer=1
     break
   done <"$stamp"
-  [ -n "$newer" ] || exit "$rc"
+  [ -n "$newer${unjudged-}" ] || exit "$rc"
 fi

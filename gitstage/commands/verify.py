@@ -11,6 +11,7 @@ from gitstage.cli import volume
 
 @click.command()
 @click.option("--no-data", is_flag=True, help="Do not ask whether the outputs' data is in the cache.")
+@click.option("--strict", is_flag=True, help="Also fail if something cannot be checked.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
@@ -20,12 +21,13 @@ from gitstage.cli import volume
 @volume
 @click.argument("revision", required=False, metavar="[REV | A..B]")
 def command(
-    revision: str | None, no_data: bool, as_json: bool, form: str, stdin: bool, quiet: bool, verbose: int
+    revision: str | None, no_data: bool, strict: bool, as_json: bool, form: str, stdin: bool, quiet: bool, verbose: int
 ) -> int:  # fmt: skip
     """Check that commits record what came of the very files that they hold.
 
     Reads Git's objects alone: no checkout, no work tree, also in a bare or shallow clone. REV (default: HEAD) is one
-    commit, A..B all that B has and A has not. Exits with 1 if a stage is stale, was never run, or its data is lost.
+    commit, A..B all that B has and A has not. Exits with 1 if a stage is stale, was never run, or its data is lost. What
+    cannot be checked (an input that Git ignores, a list of files that is not here) is noted.
     """
     from gitstage.errors import NoProject, UsageError
     from gitstage.git import Repo
@@ -61,4 +63,4 @@ def command(
         ui.say(verdicts.summary(found))
     if absent and form != "json":
         ui.note("there is no cache here, so it was not asked whether the outputs' data exists")
-    return int(any(not one.is_consistent for one in found))
+    return int(any(one.findings if strict else one.reasons for one in found))

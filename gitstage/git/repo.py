@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # the trees are imported when one is asked for: most commands
 
 _CONFIG = r"^(gitstage\..*|core\.(autocrlf|eol|sparsecheckout)|filter\..*\.(smudge|process))$"
 _HEX = frozenset("0123456789abcdef")
+_MERGED = "GITHEAD_"
 _LOCK_WAIT = 2.0  # seconds that another process may hold Git's index
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "": False}
 
@@ -171,9 +172,14 @@ class Repo:
 
     # -- files ---------------------------------------------------------------------------------------------
 
+    def id(self, name: str) -> str | None:
+        """The id of a commit by any name Git knows; None if there is none."""
+        words = ("--verify", "-q", "--end-of-options", f"{name}^{{commit}}")
+        return self.git("rev-parse", *words, check=False).decode().strip() or None
+
     def head(self) -> str | None:
         """The id of the commit that is checked out; None before the first commit."""
-        return self.git("rev-parse", "--verify", "-q", "HEAD^{commit}", check=False).decode().strip() or None
+        return self.id("HEAD")
 
     def pipeline_files(self, under: str) -> list[str]:
         """`dvc.yaml`, `dvc.lock` and `*.dvc` files on disk below folder `under` ("" = everywhere) that Git does not ignore."""
@@ -314,6 +320,20 @@ class Repo:
             else:
                 raise GitstageError(complaint("add", done.stderr))
 
+    def unstaged(self, paths: Sequence[str]) -> list[str]:
+        """Files at or below `paths` that the work tree has otherwise than the index does."""
+        found: set[str] = set()
+        args = ["--literal-pathspecs", "diff", "--name-only", "-z", "--no-ext-diff", "--no-renames", "--"]
+        for part in chunks(sorted(path or "." for path in paths)):
+            found.update(split_names(self.git(*args, *part)))
+        return sorted(found)
+
+    def with_index(self, path: str) -> Repo:
+        """The same repository with another index (absolute path of its file)."""
+        made = Repo(self.top, self.git_dir, self.common_dir, path, {**self._program.env, "GIT_INDEX_FILE": path})
+        made.offline = self.offline
+        return made
+
     def _is_sparse(self) -> bool:
         return self._configuration().get("core.sparsecheckout", "").lower() in ("true", "yes", "on", "1")
 
@@ -362,8 +382,7 @@ class Repo:
         with_library = self._takes_library(bulk)
         commit = rev
         if not with_library or len(rev) not in (40, 64) or not _HEX.issuperset(rev):
-            id_ = self.git("rev-parse", "--verify", "-q", "--end-of-options", f"{rev}^{{commit}}", check=False)
-            commit = id_.decode().strip()
+            commit = self.id(rev) or ""
         if not commit:
             raise GitstageError(f"{rev}: is no commit here")
         objects: Objects = ProgramCommit(self._running(), self._contents(), commit)
@@ -433,12 +452,15 @@ class Repo:
         return sum(line.startswith(b"parent ") for line in head.split(b"\n"))
 
     def others(self) -> list[str]:
-        """Ids of the commits that a merge or cherry-pick under way brings in."""
-        found = []
+        """Ids of the commits that a merge or cherry-pick under way brings in.
+
+        While pre-merge-commit runs, they are told by the environment only. Source: Git's builtin/merge.c.
+        """
+        found = [name[len(_MERGED) :] for name in self._program.env if name.startswith(_MERGED)]
         for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD"):
             with contextlib.suppress(OSError), open(os.path.join(self.git_dir, name), encoding="ascii") as stream:
                 found += stream.read().split()
-        return found
+        return list(dict.fromkeys(found))
 
     def _takes_library(self, bulk: bool) -> bool:
         return self.backend == "pygit2" or (self.backend == "auto" and (bulk or "pygit2" in sys.modules))

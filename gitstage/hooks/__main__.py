@@ -12,6 +12,10 @@ REFUSING = frozenset({"pre-commit", "pre-merge-commit"})
 """Hooks whose exit code Git acts on; the others always exit with 0, so that Git's own exit code stays true."""
 
 
+UNJUDGED = "unjudged"
+"""The last argument where Git ran no pre-commit for the commit that it just made."""
+
+
 def run_hook(name: str, arguments: Sequence[str]) -> int:
     """Run hook `name` and return its exit code. All that is said goes to stderr, a few lines at most."""
     if os.environ.get("GITSTAGE_HOOKS") == "0":
@@ -26,6 +30,9 @@ def run_hook(name: str, arguments: Sequence[str]) -> int:
         if name == "post-checkout":
             restore.post_checkout(*arguments[:3])
         elif name in restore.EVENTS:
+            if arguments[-1:] == [UNJUDGED]:
+                arguments = arguments[:-1]
+                _look_at_commit(name)
             restore.after(name, *arguments[:1])
     except GitstageError as error:
         say(f"{name}: {error}")
@@ -38,6 +45,16 @@ def run_hook(name: str, arguments: Sequence[str]) -> int:
         say(f"{name}: {error.filename or ''}: {error.strerror or error}")
         return 1 if name in REFUSING else 0
     return 0
+
+
+def _look_at_commit(name: str) -> None:
+    """Warn of what pre-commit would have refused. Whatever goes wrong here, the outputs are brought in line."""
+    from gitstage.hooks import gate
+
+    try:
+        gate.after_commit(is_merge=name == "post-merge")
+    except GitstageError as error:
+        say(f"{name}: {error}")
 
 
 def say(text: str) -> None:

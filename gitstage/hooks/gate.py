@@ -16,6 +16,7 @@ from typing import Any
 from gitstage.errors import ConfigError
 from gitstage.git import Repo
 
+_MODES = ("block", "warn", "off", "fix")
 SPECS = ("*.dvc", "*dvc.lock", "*dvc.yaml", "*.dvc/config")
 
 
@@ -25,11 +26,7 @@ def pre_commit() -> int:
     if repo is None or repo.top is None:
         return 0
     repo.offline = True
-    mode = repo.settings().get("verify", "block")
-    if mode not in ("block", "warn", "off"):
-        raise ConfigError(
-            f"gitstage.verify: '{mode}' is not one of block, warn, off", "git config gitstage.verify block"
-        )
+    mode = _mode(repo)
     if mode == "off":
         return 0
     staged = repo.staged()
@@ -39,10 +36,45 @@ def pre_commit() -> int:
     from gitstage.verdict import current
 
     findings = current.of_index(repo, staged)
-    refused = mode == "block" and not all(one.untold for one in findings)
+    reasons = [one for one in findings if not one.untold]
+    if reasons and mode == "fix":
+        from gitstage.hooks import fix
+
+        findings = reasons = fix.fix(repo, reasons)
+    refused = bool(reasons) and mode != "warn"
     if findings:
         verdict.tell(findings, refused=refused)
     return 1 if refused else 0
+
+
+def after_commit(*, is_merge: bool) -> None:
+    """Warn of what speaks against the commit that was just made without pre-commit. `is_merge`: it is one, if it was made
+    now; a merge that somebody else had made may have been fetched."""
+    repo = Repo.discover()
+    if repo is None or repo.top is None:
+        return
+    repo.offline = True
+    commit = repo.tip() if _mode(repo) != "off" else None
+    if commit is None or (is_merge and commit.parents[:1] != (repo.id("ORIG_HEAD"),)):
+        return
+    changed = repo.changed(commit.parents[0], commit.id) if commit.parents else [""]
+    if not _is_relevant(repo, changed):
+        return
+    from gitstage.hooks import verdict
+    from gitstage.verdict import current
+
+    findings = current.of_commit(repo, commit, changed)
+    if findings:
+        verdict.tell(findings, commit=commit.id)
+
+
+def _mode(repo: Repo) -> str:
+    mode = repo.settings().get("verify", "block")
+    if mode not in _MODES:
+        raise ConfigError(
+            f"gitstage.verify: '{mode}' is not one of {', '.join(_MODES)}", "git config gitstage.verify block"
+        )
+    return mode
 
 
 def _is_relevant(repo: Repo, staged: Collection[str]) -> bool:

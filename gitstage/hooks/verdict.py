@@ -10,16 +10,17 @@ from gitstage.verdict.judge import Finding
 _SHOWN = 20
 
 
-def tell(findings: Sequence[Finding], *, refused: bool) -> None:
-    """What speaks against a commit that is refused, or was made all the same; and what could not be told."""
+def tell(findings: Sequence[Finding], *, refused: bool = False, commit: str | None = None) -> None:
+    """What speaks against the index, or against a commit (full id) that was made without asking; or what could not be
+    told. `refused`: there will be no commit."""
     reasons = [one for one in findings if not one.untold]
     shown = (reasons or findings)[:_SHOWN]
     if refused:
         first = "commit refused: what the index records was not made from what it holds"
     elif reasons:
-        first = "warning: what the commit records was not made from what it holds"
+        first = f"warning: what {f'commit {commit[:10]}' if commit else 'the index'} records was not made from what it holds"
     else:
-        first = "not everything that the commit records can be checked here"
+        first = "not everything that is committed can be checked here"
     lines = [f"gitstage: {first}"]
     lines += [f"  {one.name}: {one.what}" for one in shown]
     more = len(reasons or findings) - len(shown)

@@ -114,4 +114,6 @@ def is_pipeline_file(path: str) -> bool:
 
 def _torn(project: Project, path: str) -> Finding:
     file = project.in_repo(path)
-    return Finding(path, "is not merged yet", f"git add {shlex.quote(file)} after mending it", file)
+    return Finding(
+        path, "is not merged yet", f"git add {shlex.quote(file)} after mending it", file, prefix=project.prefix
+    )

@@ -181,7 +181,8 @@ class History:
         sides = merged.load_sides(known.project, commit.parents, known.loader)
         found = merged.made_up(known.project, known.pipeline.stages, sides)
         state = State(known.project, known.pipeline, self._tree(commit, known.project.prefix), "committed")
-        return [made_up_finding(state, stage) for stage in known.pipeline.stages if stage in found]
+        is_known = os.path.isdir(known.project.runs.folder)
+        return [made_up_finding(state, one, is_known=is_known) for one in known.pipeline.stages if one in found]
 
 
 def _key(stage: Stage) -> _Key:
@@ -258,9 +259,7 @@ def named(repo: Repo, revision: str) -> list[Commit]:
         found = repo.history("--end-of-options", revision, walk=is_range)
     except GitstageError:
         found = []
-        missing = [
-            end for end in (revision.split("..") if is_range else [revision]) if end and not _is_commit(repo, end)
-        ]
+        missing = [end for end in (revision.split("..") if is_range else [revision]) if end and not repo.id(end)]
         hint = "git fetch --unshallow" if repo.is_shallow else "git log"
         if missing:
             raise GitstageError(f"{missing[0]}: is no commit here", hint) from None
@@ -268,10 +267,6 @@ def named(repo: Repo, revision: str) -> list[Commit]:
     if not found and not is_range:
         raise GitstageError(f"{revision}: is no commit here", "git log")
     return found
-
-
-def _is_commit(repo: Repo, name: str) -> bool:
-    return bool(repo.git("rev-parse", "--verify", "-q", "--end-of-options", f"{name}^{{commit}}", check=False))
 
 
 def pushed(repo: Repo, lines: str) -> list[Commit]:
@@ -282,7 +277,7 @@ def pushed(repo: Repo, lines: str) -> list[Commit]:
         words = line.split(" ", 2)
         if len(words) != 3 or not _HEX.issuperset(words[1]):
             raise UsageError(f"{line[:80]!r} is not a line of OLD NEW REF", "git stage help verify")
-        if words[1].strip("0") and _is_commit(repo, words[1]):
+        if words[1].strip("0") and repo.id(words[1]):
             tips.append(words[1])
     return repo.history("--not", "--all", stdin=tips) if tips else []
 

@@ -23,7 +23,8 @@ class Finding:
 
     `untold`: no reason, but something that cannot be told from what is at hand. `file`: the pipeline file, and `path`
     what differs, both from the top of the work tree; `stage` is None for a `.dvc` file; `key`: the parameter;
-    `recorded` and `found` as in status.Change; `line` of a file that cannot be read; `is_loss`: data is missing.
+    `recorded` and `found` as in status.Change; `line` of a file that cannot be read; `is_loss`: data is missing;
+    `is_forgotten`: an input that was not added; `prefix`: the project's folder.
     """
 
     label: str
@@ -39,6 +40,8 @@ class Finding:
     untold: bool = False
     line: int | None = None
     is_loss: bool = False
+    is_forgotten: bool = False
+    prefix: str = ""
 
     @property
     def name(self) -> str:
@@ -103,8 +106,15 @@ def judge(
     return findings
 
 
-def made_up_finding(state: State, stage: Stage) -> Finding:
-    """That its record is the work of a merge; see verdict.merged."""
+def made_up_finding(state: State, stage: Stage, *, is_known: bool = True) -> Finding:
+    """That its record is the work of a merge; see verdict.merged.
+
+    Not `is_known`: nobody runs stages here. A run that came out like one of the sides leaves the same record, so it
+    cannot be told whether there was one.
+    """
+    if not is_known:
+        text = "a merge put its record together from both sides; whether it was run since cannot be told without a run cache"
+        return _finding(state, stage, text, "", cause="record", untold=True)
     text = "was never run: a merge put its record together from both sides"
     return _finding(state, stage, text, _repair(state, stage), cause="record")
 
@@ -126,7 +136,8 @@ def _is_accepted(tree: IndexTree | CommitTree, change: Change) -> bool:
 
 
 def _finding(state: State, stage: Stage, what: str, repair: str, **more: Any) -> Finding:
-    return Finding(stage.label(), what, repair, state.project.in_repo(stage.file), stage.name, **more)
+    file = state.project.in_repo(stage.file)
+    return Finding(stage.label(), what, repair, file, stage.name, prefix=state.project.prefix, **more)
 
 
 def _repair(state: State, stage: Stage) -> str:
@@ -160,6 +171,7 @@ def _findings(state: State, one: StageStatus, reasons: Sequence[Change]) -> list
         if change.path in absent and change.role in ("dep", "param") and state.is_forgotten(change.path):
             text = f"{_name(state, change)} is not staged"
             mend = f"git add {shlex.quote(project.in_repo(change.path))}"
+            more["is_forgotten"] = True
         found.append(_finding(state, stage, text, mend, **more))
     return found
 
