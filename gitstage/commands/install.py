@@ -1,15 +1,17 @@
-"""`git stage install`: the hooks of this repository."""
+"""`git stage install`: the hooks of this repository, of all repositories, or of those that will be cloned."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from gitstage.cli import volume
-from gitstage.errors import NoProject
+from gitstage.errors import NoProject, UsageError
 
 if TYPE_CHECKING:
     from gitstage.hooks.installer import Result
@@ -19,11 +21,29 @@ if TYPE_CHECKING:
 
 def line(result: Result) -> str:
     """One hook's outcome in words, its path as seen from here if it lies below."""
-    shown = os.path.relpath(result.path)
-    text = f"{result.action} {result.path if shown.startswith('..') else shown}"
+    shown = os.path.relpath(result.path) if os.path.isabs(result.path) else result.path
+    path = result.path if shown.startswith("..") else shown
+    if result.action == "left":
+        return f"{result.hook}: left to {result.manager}, which runs it by {path}"
+    text = f"{result.action} {path}"
     if result.action == "chained" and result.previous is not None:
-        return f"{text}: the hook that was there runs first, as {os.path.basename(result.previous)}"
+        whose = "the hook that was there" if result.manager is None else f"the hook of {result.manager}"
+        return f"{text}: {whose} runs first, as {os.path.basename(result.previous)}"
+    if result.action == "chained":
+        return f"{text}: ours runs at the top of the script"
     return text
+
+
+def say_all(results: Sequence[Result], ui: Ui) -> None:
+    """What was done, and what its user should know about the other managers."""
+    for result in results:
+        ui.say(line(result))
+    changed = {result.manager: result for result in results if result.action not in ("unchanged", "left")}
+    if "lefthook" in changed and changed["lefthook"].previous is not None:
+        ui.say("lefthook takes the place of our hooks when its configuration changes; then: git stage install")
+        ui.say("To have it run ours instead, see docs/hooks.md")
+    if "husky" in changed:
+        ui.say("The scripts of husky are part of the repository: commit them, or git stage uninstall takes ours out")
 
 
 def install_hooks(project: Project, ui: Ui) -> None:
@@ -32,19 +52,40 @@ def install_hooks(project: Project, ui: Ui) -> None:
 
     if project.repo is None:
         raise NoProject("not inside a Git repository, so there is nowhere to put hooks", "git init")
-    for result in installer.install(project.repo, sys.executable):
-        ui.say(line(result))
+    say_all(installer.install(project.repo, sys.executable), ui)
 
 
 @click.command()
+@click.option("--global", "everywhere", is_flag=True, help="For every repository of yours, new clones included.")
+@click.option("--config-hooks", is_flag=True, help="Name them in the Git configuration (Git 2.54 or later).")
+@click.option("--template", metavar="DIR", help="Into a template folder, from which `git clone` and `git init` copy.")
 @volume
-def command(quiet: bool, verbose: int) -> None:
+def command(everywhere: bool, config_hooks: bool, template: str | None, quiet: bool, verbose: int) -> None:
     """Install the Git hooks of this repository.
 
-    From then on a commit that would record a stale or lost output is refused, and a switch of branches brings the
-    outputs along. A hook that is there already is kept and runs first. `git stage uninstall` undoes it.
+    From then on a commit that would record a stale or lost output is refused, and the outputs follow whatever Git does
+    to the work tree. A hook that is there already is kept and runs first. `git stage uninstall` undoes it.
     """
+    from gitstage.hooks import installer
     from gitstage.project import Project
     from gitstage.ui import Ui
 
-    install_hooks(Project.open(), Ui(quiet=quiet, verbose=bool(verbose)))
+    ui = Ui(quiet=quiet, verbose=bool(verbose))
+    if template is not None:
+        if everywhere or config_hooks:
+            raise UsageError("--template does not go with --global or --config-hooks")
+        say_all(installer.install_in_template(template, sys.executable), ui)
+        if not installer.is_template(template):
+            ui.say("To give new clones these hooks:")
+            ui.say(f"  git config --global init.templateDir {shlex.quote(os.path.abspath(template))}")
+    elif everywhere:
+        say_all(installer.install_global(sys.executable), ui)
+    elif config_hooks:
+        from gitstage.git import Repo
+
+        repo = Repo.discover(os.getcwd())
+        if repo is None:
+            raise NoProject("not inside a Git repository", "git stage install --global")
+        say_all(installer.install(repo, sys.executable, in_config=True), ui)
+    else:
+        install_hooks(Project.open(), ui)

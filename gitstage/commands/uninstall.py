@@ -1,4 +1,4 @@
-"""`git stage uninstall`: takes our hooks out of this repository."""
+"""`git stage uninstall`: takes our hooks out again."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import os
 import click
 
 from gitstage.cli import volume
-from gitstage.errors import NoProject
+from gitstage.errors import NoProject, UsageError
 
 
 @click.command()
+@click.option("--global", "everywhere", is_flag=True, help="Those of `install --global`.")
+@click.option("--template", metavar="DIR", help="Those of `install --template DIR`.")
 @volume
-def command(quiet: bool, verbose: int) -> None:
+def command(everywhere: bool, template: str | None, quiet: bool, verbose: int) -> None:
     """Remove the Git hooks of this repository; a hook that was there before comes back."""
     from gitstage.commands.install import line
     from gitstage.git import Repo
@@ -20,11 +22,18 @@ def command(quiet: bool, verbose: int) -> None:
     from gitstage.ui import Ui
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    repo = Repo.discover(os.getcwd())
-    if repo is None:
-        raise NoProject("not inside a Git repository", "git init")
-    results = installer.uninstall(repo)
+    if everywhere and template is not None:
+        raise UsageError("--template does not go with --global")
+    if template is not None:
+        results, where = installer.uninstall_from_template(template), f"in {template}"
+    elif everywhere:
+        results, where = installer.uninstall_global(), "for all repositories"
+    else:
+        repo = Repo.discover(os.getcwd())
+        if repo is None:
+            raise NoProject("not inside a Git repository", "git init")
+        results, where = installer.uninstall(repo), "here"
     for result in results:
         ui.say(line(result))
     if not results:
-        ui.say("No hooks of git-stage are installed here")
+        ui.say(f"No hooks of git-stage are installed {where}")

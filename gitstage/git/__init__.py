@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gitstage.git.ignorefile import ignore_line
-from gitstage.git.program import LOCAL_ENV, clean_env, parents
+from gitstage.git.program import LOCAL_ENV, clean_env, git_version, parents, user_git
 from gitstage.git.repo import Commit, Repo
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from gitstage.git.trees import CommitTree, IndexTree
 
 __all__ = [
-    "LOCAL_ENV", "Commit", "CommitTree", "IndexTree", "Repo", "clean_env", "ignore_line", "is_special", "parents",
+    "LOCAL_ENV", "Commit", "CommitTree", "IndexTree", "Repo", "clean_env", "git_version", "ignore_line", "is_special",
+    "parents", "user_git",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import threading
@@ -63,6 +64,18 @@ def clean_env(env: Mapping[str, str]) -> dict[str, str]:
 def git_command() -> str:
     """The program to run. A dispatcher in front of the real Git honours the same variable."""
     return os.environ.get("GITSTAGE_REAL_GIT") or "git"
+
+
+def git_version() -> tuple[int, ...]:
+    """The version of the git program, as in (2, 39, 5)."""
+    words = Program(os.sep, dict(os.environ)).run("version").decode(errors="replace").split()
+    numbers = words[2].split(".") if len(words) > 2 else []
+    return tuple(int(number) for number in itertools.takewhile(str.isdecimal, numbers))
+
+
+def user_git(*args: str, check: bool = True) -> bytes:
+    """What `git args` writes to stdout, run outside any repository. GitstageError if it fails and `check`."""
+    return Program(os.sep, clean_env(os.environ)).run(*args, check=check, locks=True)
 
 
 def complaint(command: str, stderr: bytes) -> str:

@@ -20,6 +20,10 @@ def run_hook(name: str, arguments: Sequence[str]) -> int:
     """Run hook `name` and return its exit code. All that is said goes to stderr, a few lines at most."""
     if os.environ.get("GITSTAGE_HOOKS") == "0":
         return 0
+    if not arguments and "PRE_COMMIT" in os.environ:
+        from gitstage.hooks import framework
+
+        arguments = framework.arguments(name, os.environ) or arguments
     try:
         if name in REFUSING:
             from gitstage.hooks import gate

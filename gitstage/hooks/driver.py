@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Callable
 
 from gitstage.digest import hash_bytes
 from gitstage.fs import atomic_write
 from gitstage.git import Repo
+from gitstage.hooks.changes import Changes
 
 _BEGIN = b"# gitstage-attributes 1 -- made by `git stage install`, removed by `git stage uninstall`\n"
 _END = b"# end of gitstage-attributes\n"
@@ -38,9 +38,6 @@ _LAUNCH = (
 _STAGE_NAME = "^ {0,2}([^ #-].*):$"
 """Lines of dvc.lock and dvc.yaml that Git shows behind a hunk's `@@`."""
 
-Undo = list[Callable[[], object]]
-
-
 def settings(python: str) -> dict[str, str]:
     """The configuration, in the order in which it is written: a driver that has a name and no command stops every merge.
 
@@ -62,27 +59,27 @@ def settings(python: str) -> dict[str, str]:
     }
 
 
-def install(repo: Repo, python: str, undo: Undo) -> bool:
-    """Write what is missing; tells whether anything was. What takes it back is added to `undo`."""
+def install(repo: Repo, python: str, changes: Changes) -> bool:
+    """Write what is missing; tells whether anything was. What takes it back is told to `changes`."""
     before = _read(_config_path(repo))
     wanted = settings(python)
     missing = {name: value for name, value in wanted.items() if _setting(repo, name) != value}
     if missing:
-        undo.append(lambda: _restore(_config_path(repo), before))
+        changes.on_failure(lambda: _restore(_config_path(repo), before))
         if before and not before.endswith(b"\n"):
             os.makedirs(os.path.dirname(_state(repo)), mode=0o700, exist_ok=True)
-            undo.append(lambda: _drop_state(repo))
+            changes.on_failure(lambda: _drop_state(repo))
             atomic_write(_state(repo), hash_bytes(before).encode())
         for name, value in missing.items():
             repo.git("config", "--local", name, value, locks=True)
-    return _install_attributes(repo, undo) or bool(missing)
+    return _install_attributes(repo, changes) or bool(missing)
 
 
-def uninstall(repo: Repo, undo: Undo) -> bool:
+def uninstall(repo: Repo, changes: Changes) -> bool:
     """Take out what `install` wrote, all else stays byte for byte; tells whether there was anything."""
     path = _config_path(repo)
     before = _read(path)
-    undo.append(lambda: _restore(path, before))
+    changes.on_failure(lambda: _restore(path, before))
     sections = [name for name in _SECTIONS if repo.git("config", "--local", "--get-regexp", f"^{name}\\.", check=False)]
     for name in sections:
         repo.git("config", "--local", "--remove-section", name, locks=True)
@@ -92,7 +89,7 @@ def uninstall(repo: Repo, undo: Undo) -> bool:
         if hash_bytes(data[:-1]).encode() == ended:
             atomic_write(path, data[:-1])
         _drop_state(repo)
-    return _uninstall_attributes(repo, undo) or bool(sections)
+    return _uninstall_attributes(repo, changes) or bool(sections)
 
 
 def is_installed(repo: Repo) -> bool:
@@ -101,7 +98,7 @@ def is_installed(repo: Repo) -> bool:
     return _BEGIN + _LINES in data and all(_setting(repo, name) is not None for name in settings("python"))
 
 
-def _install_attributes(repo: Repo, undo: Undo) -> bool:
+def _install_attributes(repo: Repo, changes: Changes) -> bool:
     path = _attributes_path(repo)
     before = _read(path)
     rest, was_made = _without_ours(before or b"")
@@ -113,19 +110,19 @@ def _install_attributes(repo: Repo, undo: Undo) -> bool:
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         os.mkdir(folder)
-        undo.append(lambda: os.rmdir(folder))
-    undo.append(lambda: _restore(path, before))
+        changes.on_failure(lambda: os.rmdir(folder))
+    changes.on_failure(lambda: _restore(path, before))
     atomic_write(path, wanted)
     return True
 
 
-def _uninstall_attributes(repo: Repo, undo: Undo) -> bool:
+def _uninstall_attributes(repo: Repo, changes: Changes) -> bool:
     path = _attributes_path(repo)
     before = _read(path)
     rest, was_made = _without_ours(before or b"")
     if rest == (before or b""):
         return False
-    undo.append(lambda: _restore(path, before))
+    changes.on_failure(lambda: _restore(path, before))
     _restore(path, rest or (None if was_made else b""))
     if was_made:
         with contextlib.suppress(OSError):  # not empty, as it is in most repositories
