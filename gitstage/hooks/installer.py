@@ -437,7 +437,7 @@ def _remove_made(state: str, within: str | None = None) -> None:
     else:
         gone = [path for path in known if f"{within}/".startswith(f"{path}/") or path.startswith(f"{within}/")]
     _remove_empty(reversed(gone))
-    left = [path for path in known if path not in gone]
+    left = [path for path in known if path not in gone or _holds_ours(path)]
     path = os.path.join(state, _MADE_FOLDERS)
     with contextlib.suppress(OSError):
         os.unlink(path)
@@ -445,6 +445,11 @@ def _remove_made(state: str, within: str | None = None) -> None:
         with contextlib.suppress(OSError), Changes() as changes:
             changes.write(path, b"".join(os.fsencode(line) + b"\n" for line in left), 0o600)
     _remove_empty([state])
+
+
+def _holds_ours(folder: str) -> bool:
+    """Another worktree's hooks are there, or in a folder below."""
+    return any(is_ours(os.path.join(at, name)) for at, _, names in os.walk(folder) for name in names)
 
 
 def _remove_empty(folders: Iterable[str]) -> None:
