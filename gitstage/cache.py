@@ -197,6 +197,24 @@ class Cache:
         """The link type tried first."""
         return self._types[0] if self._types else "copy"
 
+    def working_types(self) -> list[str]:
+        """The link types that can be made from the cache, which exists, to the work tree; tried with a file of its own."""
+        source = os.path.join(self.folder, f".{os.path.basename(self.scratch.folder)}-types.tmp")
+        made = []
+        try:
+            with open(source, "xb") as stream:
+                stream.write(b"?")
+            for kind in LINK_TYPES:
+                target = self.scratch.new()
+                with contextlib.suppress(OSError):
+                    if self._make_link(kind, source, target):
+                        made.append(kind)
+                        os.unlink(target)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(source)
+        return made
+
     def is_linked(self, absolute: str, digest: Digest) -> bool:
         """Is the file at `absolute`, whose content is `digest`, already of the kind that `restore` would make?"""
         try:

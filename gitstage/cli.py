@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "root": "Print the project's root.",
     "install": "Install the Git hooks in this repository.",
     "uninstall": "Remove the Git hooks and put earlier ones back.",
+    "doctor": "Check hooks, dispatcher and cache; say what mends what is wrong.",
     "version": "Print the version.",
     "help": "Show help for a verb.",
 }

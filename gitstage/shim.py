@@ -109,6 +109,15 @@ def find(folders: Sequence[str] = ()) -> str | None:
     return next((os.path.abspath(git) for git in (*_gits(), *candidates) if is_dispatcher(git)), None)
 
 
+def is_current(path: str, verbs: Sequence[str]) -> bool:
+    """Is the dispatcher at `path` the one that this version writes for `verbs`?"""
+    with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+        found = stream.read()
+    values = dict(re.findall(r"^(real|bin)=(.*)$", found, re.M))
+    real, programs = ("".join(shlex.split(values.get(name, ""))) for name in ("real", "bin"))
+    return found == text(real, programs, verbs)
+
+
 def uninstall(folder: str) -> str | None:
     """Remove `folder`/git if it is ours, and the folder if it was made for it; None if there was nothing to remove."""
     path = os.path.join(os.path.abspath(folder), "git")

@@ -65,6 +65,22 @@ class Result:
     manager: str | None = None
 
 
+FILE, UNDER_HUSKY, IN_CONFIG, LEFT, DEAD = "file", "husky", "config", "left", "dead"
+"""How a hook of ours is run: as a file in the hooks' folder; by the script that husky runs; as the Git configuration
+says; by a manager's own configuration; not at all, for a manager moved it away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a hook of ours is. `path`: what Git or a manager runs; `file`: the sh file that starts Python, or would if
+    it were there; None if git-gitstage is run instead."""
+
+    hook: Hook
+    path: str
+    file: str | None
+    how: str
+
+
 def hook_text(hook: Hook, python: str) -> str:
     """The sh file for `hook`, starting the interpreter `python` (an absolute path)."""
     if hook.refuses:
@@ -134,18 +150,36 @@ def uninstall(repo: Repo) -> list[Result]:
 
 def installed(repo: Repo) -> dict[str, str]:
     """The hooks of ours that are in place and run: name -> absolute path of what Git, or a manager, runs."""
+    return {name: place.path for name, place in locate(repo).items() if place.how != DEAD}
+
+
+def locate(repo: Repo) -> dict[str, Place]:
+    """Where each hook of ours is, by name; those that are nowhere are left out."""
     folder = current_folder(repo)
-    found = confighooks.present(functools.partial(repo.git, "config", "--local"))
     scripts = managers.husky_folder(folder)
+    of_repo, of_user = (
+        confighooks.present(config) for config in (functools.partial(repo.git, "config", "--local"), _user_config)
+    )
     places = {}
     for hook in HOOKS:
-        path = _ours(folder, hook.name)
-        if path is not None and not path.endswith(MOVED_AND_DEAD):
-            places[hook.name] = path
+        place = None
+        path = os.path.join(folder, hook.name)
+        file = os.path.join(_own_folder(repo), hook.name)
+        found = _ours(folder, hook.name)
+        if found is not None:
+            place = Place(hook, found, found, DEAD if found.endswith(MOVED_AND_DEAD) else FILE)
         elif scripts is not None and husky.is_in(os.path.join(scripts, hook.name)):
-            places[hook.name] = os.path.join(scripts, hook.name)
-        elif hook.name in found:
-            places[hook.name] = os.path.join(_own_folder(repo), hook.name)
+            place = Place(hook, os.path.join(scripts, hook.name), file, UNDER_HUSKY)
+        elif hook.name in of_repo:
+            place = Place(hook, file, file, IN_CONFIG)
+        elif hook.name in of_user:
+            file = os.path.join(_data_folder(), "hooks", hook.name)
+            place = Place(hook, file, file, IN_CONFIG)
+        elif repo.top is not None:
+            setting = managers.configured(repo.top, managers.of_hook(path), hook.name)
+            place = Place(hook, os.path.join(repo.top, setting), None, LEFT) if setting else None
+        if place is not None:
+            places[hook.name] = place
     return places
 
 
@@ -437,7 +471,10 @@ def _remove_made(state: str, within: str | None = None) -> None:
     else:
         gone = [path for path in known if f"{within}/".startswith(f"{path}/") or path.startswith(f"{within}/")]
     _remove_empty(reversed(gone))
-    left = [path for path in known if path not in gone or _holds_ours(path)]
+    used = [path for path in known if os.path.isdir(path) and any(is_ours(file.path) for file in os.scandir(path))]
+    left = [
+        path for path in known if path not in gone or any(f"{folder}/".startswith(f"{path}/") for folder in used)
+    ]  # another worktree's hooks are there
     path = os.path.join(state, _MADE_FOLDERS)
     with contextlib.suppress(OSError):
         os.unlink(path)
@@ -445,11 +482,6 @@ def _remove_made(state: str, within: str | None = None) -> None:
         with contextlib.suppress(OSError), Changes() as changes:
             changes.write(path, b"".join(os.fsencode(line) + b"\n" for line in left), 0o600)
     _remove_empty([state])
-
-
-def _holds_ours(folder: str) -> bool:
-    """Another worktree's hooks are there, or in a folder below."""
-    return any(is_ours(os.path.join(at, name)) for at, _, names in os.walk(folder) for name in names)
 
 
 def _remove_empty(folders: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ LAYERS = [
     {"run"},
     {"track"},
     {"hooks", "merge", "shim", "ui"},
+    {"doctor"},
     {"cli"},
     {"commands"},
 ]
