@@ -1,4 +1,4 @@
-"""The README is true: every console block is run, in order, in one shell, and says what the block says."""
+"""The README and docs/*.md are true: the console blocks of each page are run, in order, in one shell, and say what they say."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import pytest
 from support import Repo
 
 README = Path(__file__).resolve().parents[2] / "README.md"
+PAGES = [README, *sorted((README.parent / "docs").glob("*.md"))]
 RUN_BY_OTHER_TESTS = {"./install.sh --demo", "./install.sh --test"}
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
 
 
-def commands() -> list[tuple[str, str]]:
+def commands(page: Path) -> list[tuple[str, str]]:
     """(command, what it says) for each `$ ` line with its `> ` continuations. Output may begin with "> " too: only the
     lines right after a command that opens a here-document belong to it."""
     found: list[tuple[list[str], list[str]]] = []
-    for block in blocks("console"):
+    for block in blocks(page, "console"):
         within = False
         for line in block.splitlines():
             if line.startswith("$ "):
@@ -55,9 +56,10 @@ def tutorial(tmp_path: Path, repo: Repo) -> Repo:
     return repo
 
 
-def test_every_console_block(tutorial: Repo) -> None:
-    steps = commands()
-    assert len(steps) > 30
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_console_block(tutorial: Repo, page: Path) -> None:
+    steps = commands(page)
+    assert len(steps) > 30 or page != README
     script = "exec 2>&1\n"
     for number, (command, _) in enumerate(steps):
         script += f"{command}\ncode=$?; echo '@@{number}' $code\n"
@@ -72,5 +74,5 @@ def test_every_console_block(tutorial: Repo) -> None:
 
 
 def test_other_blocks_are_run_elsewhere() -> None:
-    lines = {line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()}
+    lines = {line.split("#")[0].strip() for block in blocks(README, "sh") for line in block.splitlines()}
     assert lines == RUN_BY_OTHER_TESTS

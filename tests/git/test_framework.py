@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from support import Repo, new_repo
+
+from gitstage.hooks import managers
 
 MANIFEST = Path(__file__).resolve().parents[2] / ".pre-commit-hooks.yaml"
 IDS = [line.split()[-1] for line in MANIFEST.read_text().splitlines() if line.startswith("- id:")]
@@ -102,7 +105,19 @@ def test_install_leaves_to_the_framework_what_it_runs(place: Repo) -> None:
     )
 
 
-def test_the_manifest_is_what_the_framework_accepts() -> None:
-    import subprocess
+def test_the_configurations_in_the_documentation(tmp_path: Path) -> None:
+    page = (MANIFEST.parent / "docs/hooks.md").read_text()
+    names = ["pre-commit", "post-checkout", "post-merge", "post-commit", "post-rewrite"]
+    for manager, file in ((managers.PRE_COMMIT, ".pre-commit-config.yaml"), (managers.LEFTHOOK, "lefthook.yml")):
+        start = page.index(f"```yaml\n# {file}\n") + len("```yaml\n")
+        (tmp_path / file).write_text(page[start : page.index("```", start)])
+        for name in [*names, "pre-merge-commit"]:
+            assert managers.configured(str(tmp_path), manager, name) == file
+    subprocess.run(["pre-commit", "validate-config", str(tmp_path / ".pre-commit-config.yaml")], check=True)
+    assert {f"gitstage-{name}" for name in names} < set(IDS)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    subprocess.run(["lefthook", "validate"], cwd=tmp_path, check=True)
 
+
+def test_the_manifest_is_what_the_framework_accepts() -> None:
     subprocess.run(["pre-commit", "validate-manifest", str(MANIFEST)], check=True)
