@@ -6,14 +6,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support import Repo, picture
+from support import SCRIPTS, Repo, picture
 
 from gitstage.errors import GitstageError, SystemFailure
 from gitstage.git import Repo as Opened
-from gitstage.hooks import changes, installer
+from gitstage.hooks import changes, husky, installer
 from gitstage.hooks.installer import Result
 
 NAMES = ["pre-commit", "post-checkout"]
+EVERY_HOOK = installer.HOOKS
 FOREIGN = '#!/bin/sh\necho foreign "$0" "$@" >>"$LOG"\nexit ${FOREIGN_STATUS-0}\n'
 SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
 
@@ -161,6 +162,7 @@ def test_all_or_nothing(hooked: Hooked, monkeypatch: pytest.MonkeyPatch) -> None
     write = changes.atomic_write
 
     def fail(path: str, data: bytes, mode: int) -> None:
+        assert os.path.exists(path) == path.endswith("pre-commit"), "a kill here would leave no hook at all"
         if path.endswith("post-checkout"):
             raise OSError(28, "No space left on device", path)
         write(path, data, mode)
@@ -253,6 +255,20 @@ def test_hooks_path_of_the_repository(hooked: Hooked) -> None:
     assert hooked.said() == ["ours pre-commit"]
     hooked.uninstall()
     assert not (hooked.repo.path / "tools/hooks").exists()
+
+
+@pytest.mark.parametrize("value", ["{root}/elsewhere/hooks", "~/my hooks"])
+def test_an_absolute_hooks_path(hooked: Hooked, value: str) -> None:
+    place = Path(value.format(root=hooked.root).replace("~", hooked.repo.env["HOME"]))
+    place.mkdir(parents=True)
+    hooked.script(place / "pre-commit", FOREIGN)
+    before, clock, default = picture(place), times(place), picture(hooked.folder)
+    hooked.repo.git("config", "core.hooksPath", value.format(root=hooked.root))
+    assert [one.action for one in hooked.install()] == ["chained", "installed"]
+    assert hooked.try_commit().returncode == 0
+    assert [line.split()[0] for line in hooked.said()] == ["foreign", "ours"]
+    hooked.uninstall()
+    assert (picture(place), times(place), picture(hooked.folder)) == (before, clock, default)
 
 
 def test_hooks_path_of_the_user_is_refused(hooked: Hooked, tmp_path: Path) -> None:
@@ -435,6 +451,22 @@ def test_an_unborn_branch(shell: Hooked) -> None:
     assert [line.split()[1] for line in shell.said()] == ["post-checkout"]
 
 
+@pytest.mark.parametrize("status", ["0", "1"])
+def test_a_real_push_tells_both(hooked: Hooked, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+    """The chained hook takes all of stdin and ends in `exec`; ours gets the same lines, and may refuse."""
+    monkeypatch.setattr(installer, "HOOKS", (installer.Hook("pre-push", refuses=True, stdin=True),))
+    hooked.script(hooked.folder / "pre-push", '#!/bin/sh\necho foreign "$@" >>"$LOG"\nexec cat >>"$LOG"\n')
+    hooked.script(hooked.python, 'shift 2\necho ours "$@" >>"$LOG"\ncat >>"$LOG"\nexit $OUR_STATUS\n')
+    assert [one.action for one in hooked.install()] == ["chained"]
+    hooked.repo.git("init", "-q", "--bare", str(hooked.root / "bare.git"))
+    hooked.repo.git("branch", "other")
+    pushed = hooked.repo.run("git", "push", "-q", "../bare.git", "main", "other", env={"OUR_STATUS": status})
+    assert pushed.returncode == int(status)
+    head = hooked.repo.git("rev-parse", "HEAD").strip()
+    refs = [f"refs/heads/{name} {head} refs/heads/{name} {'0' * 40}" for name in ("main", "other")]
+    assert hooked.said() == ["foreign ../bare.git ../bare.git", *refs, "ours pre-push ../bare.git ../bare.git", *refs]
+
+
 @pytest.mark.parametrize("sent", ["", "one\n", "one two\nthree  \\n %s\n"])
 def test_what_git_says_on_stdin_reaches_both(hooked: Hooked, sent: str) -> None:
     """No hook of today reads it; the template is ready for those that do."""
@@ -444,3 +476,19 @@ def test_what_git_says_on_stdin_reaches_both(hooked: Hooked, sent: str) -> None:
     hooked.script(hooked.folder / "pre-push.gitstage-prev", 'cat >"$LOG.prev"\nexit 2\n')
     assert hooked.repo.run(str(file), "name", "url", stdin=sent).returncode == 2
     assert [Path(f"{hooked.log}.{who}").read_text() for who in ("prev", "ours")] == [sent, sent]
+
+
+def test_hook_files_are_clean(tmp_path: Path) -> None:
+    """shellcheck reads what is written, not the templates; what those allow is allowed."""
+    program = shutil.which("shellcheck", path=f"{SCRIPTS}:{os.environ['PATH']}")
+    assert program
+    files = []
+    for hook in (*EVERY_HOOK, installer.Hook("pre-push", refuses=True, stdin=True)):
+        for kind, text in (("file", installer.hook_text(hook, "/a b/python")), ("block", husky.block(hook).decode())):
+            path = tmp_path / f"{kind}-{hook.name}"
+            path.write_text(text)
+            files.append(path.name)
+    got = subprocess.run(
+        [program, "-s", "sh", "-e", "SC2094,SC3013,SC2154", *files], cwd=tmp_path, text=True, capture_output=True
+    )
+    assert (got.stdout, got.returncode) == ("", 0)
