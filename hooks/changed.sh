@@ -1,14 +1,16 @@
 # shellcheck shell=sh disable=SC2094,SC3013,SC2154 # every sh has -nt; rc is set above
 [ -z "${_PRE_COMMIT_SKIP_POST_CHECKOUT-}" ] || exit "$rc" # in the middle of another hook
+unset GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS
 
 # Have the files that say what the outputs are changed since the outputs were last brought in line? In the index this is
-# told by their listing of that moment, in the work tree by their time. If not, Python is not started.
+# told by their listing of that moment, in the work tree by their time: one that is as old as the stamp may be younger.
+# If not, Python is not started.
 stamp=${GIT_DIR:-.git}/gitstage/stamp
 if [ -f "$stamp" ] &&
   git --no-optional-locks ls-files -s -- '*.dvc' '*dvc.lock' '*dvc.yaml' | cmp -s - "$stamp.index"; then
   newer=
   while IFS= read -r file; do
-    [ "$file" -nt "$stamp" ] || continue
+    [ "$stamp" -nt "$file" ] || [ ! -e "$file" ] && continue
     newer=1
     break
   done <"$stamp"

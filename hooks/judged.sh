@@ -1,4 +1,8 @@
 # shellcheck shell=sh
-# What this hook lets through, post-commit need not look at again: it compares the index with the time of this file.
-judged=${GIT_DIR:-.git}/gitstage/judged
-{ true >"$judged" || { mkdir -p "${judged%/*}" && true >"$judged"; }; } 2>/dev/null
+# For the hooks after the commit: this very process of Git has asked for a verdict. And unless the commit ends something
+# that moves the work tree, that is as it was.
+judged=${GIT_DIR:-.git}/gitstage/judged moved=
+for file in MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD rebase-merge rebase-apply; do
+  [ ! -e "${GIT_DIR:-.git}/$file" ] || moved=" moved"
+done
+{ echo "$PPID$moved" >"$judged" || { mkdir -p "${judged%/*}" && echo "$PPID$moved" >"$judged"; }; } 2>/dev/null

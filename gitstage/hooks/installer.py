@@ -41,13 +41,13 @@ class Hook:
 
 
 HOOKS = (
-    Hook("pre-commit", refuses=True, stdin=False),
-    Hook("pre-merge-commit", refuses=True, stdin=False),
+    Hook("pre-commit", refuses=True, stdin=False, gates=("judged.sh", "staged.sh")),
+    Hook("pre-merge-commit", refuses=True, stdin=False, gates=("judged.sh", "staged.sh")),
     Hook("post-checkout", refuses=False, stdin=False, gates=("post-checkout.sh", "changed.sh")),
-    Hook("post-merge", refuses=False, stdin=False, gates=("changed.sh",)),
+    Hook("post-merge", refuses=False, stdin=False, gates=("unjudged.sh", "changed.sh")),
     Hook("post-rewrite", refuses=False, stdin=True, gates=("changed.sh",)),
-    Hook("post-commit", refuses=False, stdin=False, gates=("changed.sh",)),
-    Hook("post-applypatch", refuses=False, stdin=False, gates=("changed.sh",)),
+    Hook("post-commit", refuses=False, stdin=False, gates=("unjudged.sh", "changed.sh")),
+    Hook("post-applypatch", refuses=False, stdin=False, gates=("unjudged.sh", "changed.sh")),
     Hook("post-index-change", refuses=False, stdin=False, gates=("index-change.sh", "changed.sh")),
 )
 
@@ -96,7 +96,7 @@ def hook_text(hook: Hook, python: str) -> str:
             ['[ "${GITSTAGE_HOOKS-1}" != 0 ] || exit "$rc"', *(template(gate).rstrip("\n") for gate in hook.gates)]
         ),
         "MISSING": missing,
-        "FAILED": '{ status=$?; [ "$rc" -ne 0 ] || rc=$status; }' if hook.refuses else ":",
+        "FAILED": '{ status=$?; rm -f "$judged"; [ "$rc" -ne 0 ] || rc=$status; }' if hook.refuses else ":",
     }
     return fill(template("hook.sh"), values)
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from gitstage import checkout
 from gitstage.errors import Busy, GitstageError
 from gitstage.git import Repo
-from gitstage.hooks import projects
+from gitstage.hooks import notes, projects
 from gitstage.locks import RepoLock
 from gitstage.pipeline import Pipeline, Target
 from gitstage.project import Project
@@ -51,6 +51,7 @@ def bring_in_line(repo: Repo, *, only_changed: bool = False) -> None:
     repo.offline = True
     files: list[str] = []
     complete = True
+    stamp = Stamp(repo)
     for prefix in projects.with_outputs(repo):
         with contextlib.closing(projects.at(repo, prefix)) as project:
             if not os.path.isdir(project.dvc_dir):
@@ -67,7 +68,7 @@ def bring_in_line(repo: Repo, *, only_changed: bool = False) -> None:
                 _say(str(error), error.hint)
                 complete = False
     if complete:
-        write_stamp(repo, files)
+        stamp.write(files)
 
 
 def restore(project: Project, *, only_changed: bool = False) -> bool:
@@ -110,19 +111,23 @@ def _metadata(pipeline: Pipeline) -> list[str]:
     return list(found)
 
 
-def write_stamp(repo: Repo, files: Sequence[str]) -> None:
-    """Note that the outputs were brought in line now; `files` (relative to the top) say what they are.
+class Stamp:
+    """When the outputs were last brought in line, for the hooks' shell part (changed.sh), which compares the times of the
+    files that say what the outputs are with it, and their listing in the index with the one beside it.
 
-    The hooks' shell part compares the files' times with the stamp's, and the listing of the index with that beside it, and
-    does not start Python if nothing changed.
+    Both are taken first: what changes while the outputs are brought in line counts as changed since.
     """
-    path = os.path.join(repo.worktree_state_dir, "stamp")
-    with contextlib.suppress(OSError):
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with open(path, "w", encoding="utf-8", errors="surrogateescape") as stream:
-            stream.writelines(f"{name}\n" for name in files if "\n" not in name)
-        with open(f"{path}.index", "wb") as stream_of_index:
-            stream_of_index.write(repo.git("ls-files", "-s", "--", "*.dvc", "*dvc.lock", "*dvc.yaml"))
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        self._time = notes.clock(repo)
+        self._listing = repo.git("ls-files", "-s", "--", "*.dvc", "*dvc.lock", "*dvc.yaml")
+
+    def write(self, files: Sequence[str]) -> None:
+        """Note that the outputs are in line; `files` (relative to the top) say what they are."""
+        if self._time is not None:
+            lines = "".join(f"{name}\n" for name in files if "\n" not in name)
+            notes.write(self._repo, {"stamp.index": self._listing, "stamp": os.fsencode(lines)}, time=self._time)
 
 
 def _say(text: str, hint: str | None = None) -> None:

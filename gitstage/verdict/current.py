@@ -25,7 +25,7 @@ def of_index(repo: Repo, staged: Collection[str]) -> list[Finding]:
     others = repo.others()
     sides = [before, *others] if before and others else []
     findings = []
-    for project in _projects(repo, repo.index("", Memo(None))):
+    for project in projects(repo):
         with contextlib.closing(project):
             tree = repo.index(project.prefix, project.memo)
             torn = [path for path in tree.conflicts() if is_pipeline_file(path)]
@@ -62,18 +62,9 @@ def of_commit(repo: Repo, commit: Commit, changed: Collection[str]) -> list[Find
     return findings
 
 
-def relevant_paths(repo: Repo) -> tuple[list[str], list[str]]:
-    """All that the stages of the index read or write, and what their templates take values from; relative to the top."""
-    found: set[str] = set()
-    sources: set[str] = set()
-    for project in _projects(repo, repo.index("", Memo(None))):
-        with contextlib.closing(project):
-            pipeline = project.loader().load(repo.index(project.prefix, project.memo))
-            for stage in pipeline.stages:
-                paths = [d.path for d in stage.deps] + [p.path for p in stage.params] + [o.path for o in stage.outs]
-                found.update(project.in_repo(path) for path in paths if not path.startswith("/"))
-            sources.update(project.in_repo(path) for path in pipeline.sources)
-    return sorted("" if path == "." else path for path in found | sources), sorted(sources)
+def projects(repo: Repo) -> Iterator[Project]:
+    """The projects of the index; the caller closes them."""
+    return _projects(repo, repo.index("", Memo(None)))
 
 
 def _projects(repo: Repo, tree: IndexTree | CommitTree) -> Iterator[Project]:
