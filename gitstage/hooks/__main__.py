@@ -14,6 +14,8 @@ REFUSING = frozenset({"pre-commit", "pre-merge-commit"})
 
 UNJUDGED = "unjudged"
 """The last argument where Git ran no pre-commit for the commit that it just made."""
+PASSING = "passing"
+"""Added by sequence.sh: Git goes on by itself, the outputs are not wanted yet."""
 
 
 def run_hook(name: str, arguments: Sequence[str]) -> int:
@@ -34,10 +36,10 @@ def run_hook(name: str, arguments: Sequence[str]) -> int:
         if name == "post-checkout":
             restore.post_checkout(*arguments[:3])
         elif name in restore.EVENTS:
-            if arguments[-1:] == [UNJUDGED]:
-                arguments = arguments[:-1]
+            if UNJUDGED in arguments:
                 _look_at_commit(name)
-            restore.after(name, *arguments[:1])
+            if PASSING not in arguments:
+                restore.after(name)
     except GitstageError as error:
         say(f"{name}: {error}")
         if error.hint:

@@ -45,10 +45,10 @@ HOOKS = (
     Hook("pre-merge-commit", refuses=True, stdin=False, gates=("judged.sh", "staged.sh")),
     Hook("post-checkout", refuses=False, stdin=False, gates=("post-checkout.sh", "changed.sh")),
     Hook("post-merge", refuses=False, stdin=False, gates=("unjudged.sh", "changed.sh")),
-    Hook("post-rewrite", refuses=False, stdin=True, gates=("changed.sh",)),
-    Hook("post-commit", refuses=False, stdin=False, gates=("unjudged.sh", "changed.sh")),
-    Hook("post-applypatch", refuses=False, stdin=False, gates=("unjudged.sh", "changed.sh")),
-    Hook("post-index-change", refuses=False, stdin=False, gates=("index-change.sh", "changed.sh")),
+    Hook("post-rewrite", refuses=False, stdin=True, gates=("sequence.sh", "changed.sh")),
+    Hook("post-commit", refuses=False, stdin=False, gates=("unjudged.sh", "sequence.sh", "changed.sh")),
+    Hook("post-applypatch", refuses=False, stdin=False, gates=("unjudged.sh", "sequence.sh", "changed.sh")),
+    Hook("post-index-change", refuses=False, stdin=False, gates=("index-change.sh", "sequence.sh", "changed.sh")),
 )
 
 

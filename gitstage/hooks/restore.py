@@ -33,16 +33,13 @@ def post_checkout(old: str, new: str, flag: str) -> None:
         bring_in_line(repo, only_changed=flag == "0")
 
 
-def after(event: str, argument: str = "") -> None:
-    """After another event of Git's (see EVENTS); `argument` is what Git tells of it."""
+def after(event: str) -> None:
+    """After another event of Git's (see EVENTS)."""
     repo = Repo.discover()
     if repo is None or repo.top is None:
         return
     if event == "post-index-change" and not repo.setting_bool("followresets", True):
         return
-    is_step = event == "post-commit" or (event == "post-rewrite" and argument == "amend")
-    if is_step and any(os.path.isdir(os.path.join(repo.git_dir, name)) for name in ("rebase-merge", "rebase-apply")):
-        return  # the rebase goes on
     bring_in_line(repo)
 
 
