@@ -88,6 +88,7 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 25
     identity = {f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     os.environ.update(identity, GIT_CONFIG_GLOBAL=os.devnull)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled
     null = os.open(os.devnull, os.O_WRONLY)
     with tempfile.TemporaryDirectory() as top:
         with_hooks, without = os.path.join(top, "with"), os.path.join(top, "without")

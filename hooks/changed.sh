@@ -2,10 +2,17 @@
 [ -z "${_PRE_COMMIT_SKIP_POST_CHECKOUT-}" ] || exit "$rc" # in the middle of another hook
 unset GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS
 
+# The last hook of this very process may have found all in line.
+state=${GIT_DIR:-.git}/gitstage
+if [ -s "$state/checked" ] && IFS= read -r file <"$state/checked" && [ "$file" = "$PPID" ]; then
+  : >"$state/checked"
+  exit "$rc"
+fi
+
 # Have the files that say what the outputs are changed since the outputs were last brought in line? In the index this is
 # told by their listing of that moment, in the work tree by their time: one that is as old as the stamp may be younger.
 # If not, Python is not started.
-stamp=${GIT_DIR:-.git}/gitstage/stamp
+stamp=$state/stamp
 if [ -f "$stamp" ] &&
   git --no-optional-locks ls-files -s -- '*.dvc' '*dvc.lock' '*dvc.yaml' | cmp -s - "$stamp.index"; then
   newer=
@@ -14,5 +21,8 @@ if [ -f "$stamp" ] &&
     newer=1
     break
   done <"$stamp"
-  [ -n "$newer${unjudged-}" ] || exit "$rc"
+  if [ -z "$newer${unjudged-}" ]; then
+    [ "$name" != post-index-change ] || echo "$PPID" >"$state/checked"
+    exit "$rc"
+  fi
 fi

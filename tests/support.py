@@ -41,7 +41,8 @@ def sealed_environment(home: Path) -> dict[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
     (folders["gcfg"] / "config").write_text("[core]\n    analytics = false\n    check_update = false\n")
     (home / ".gitconfig").touch()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_", "GITSTAGE_"))}
+    hidden = ("GIT_", "DVC_", "GITSTAGE_", "PYTHONDONTWRITEBYTECODE")  # the last: an installed program is compiled
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     return (
         kept
         | IDENTITY

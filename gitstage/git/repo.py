@@ -488,9 +488,17 @@ class Repo:
         return [place for place, is_bare in self._worktree_list() if not is_bare]
 
     def main_worktree(self) -> str | None:
-        """The work tree that the repository was made with; None if it is bare."""
+        """The work tree that the repository was made with; None if it is bare.
+
+        With --separate-git-dir Git itself does not know it, and names its own folder.
+        """
         place, is_bare = self._worktree_list()[0]
-        return None if is_bare else place
+        if is_bare:
+            return None
+        # of a submodule, Git's list names the git dir
+        done = self._running().call("config", "core.worktree", env={"GIT_DIR": self.common_dir})
+        named = os.fsdecode(done.stdout).removesuffix("\n")
+        return os.path.normpath(os.path.join(self.common_dir, named)) if named else place
 
     def _worktree_list(self) -> list[tuple[str, bool]]:
         done = self._running().call("worktree", "list", "--porcelain", "-z")

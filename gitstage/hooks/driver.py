@@ -38,6 +38,7 @@ _LAUNCH = (
 _STAGE_NAME = "^ {0,2}([^ #-].*):$"
 """Lines of dvc.lock and dvc.yaml that Git shows behind a hunk's `@@`."""
 
+
 def settings(python: str) -> dict[str, str]:
     """The configuration, in the order in which it is written: a driver that has a name and no command stops every merge.
 

@@ -11,7 +11,9 @@ import sys
 from collections.abc import Sequence
 
 from gitstage import checkout
+from gitstage.config import config_path, with_value
 from gitstage.errors import Busy, GitstageError
+from gitstage.fs import atomic_write
 from gitstage.git import Repo
 from gitstage.hooks import notes, projects
 from gitstage.locks import RepoLock
@@ -54,6 +56,7 @@ def bring_in_line(repo: Repo, *, only_changed: bool = False) -> None:
             if not os.path.isdir(project.dvc_dir):
                 continue
             try:
+                _share_cache(project)
                 with RepoLock(project.tmp_dir, hardlink_lock=project.config.hardlink_lock, timeout=_WAIT):
                     pipeline = project.pipeline
                     files += [project.in_repo(path) for path in _metadata(pipeline)]
@@ -66,6 +69,21 @@ def bring_in_line(repo: Repo, *, only_changed: bool = False) -> None:
                 complete = False
     if complete:
         stamp.write(files)
+
+
+def _share_cache(project: Project) -> None:
+    """In a linked worktree we use the main one's cache: DVC is told to do so, too, by a setting that Git ignores."""
+    own = project.config.cache_dir
+    if project.cache_dir == own or os.path.exists(own) or project.repo is None:
+        return
+    path = config_path("local", project.dvc_dir)
+    if project.repo.ignored([project.in_repo(".dvc/config.local")]):
+        try:
+            with open(path, encoding="utf-8") as stream:
+                text = stream.read()
+        except FileNotFoundError:
+            text = ""
+        atomic_write(path, with_value(text, path, "cache.dir", project.cache_dir).encode())
 
 
 def restore(project: Project, *, only_changed: bool = False) -> bool:

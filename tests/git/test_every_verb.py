@@ -150,7 +150,7 @@ def test_data_follows(verb: str, layout: str, template: Templates, tmp_path: Pat
     for hooks in (False, True):
         arranged = template(layout, todo.start, hooks)
         here = layouts.copied(layout, arranged, tmp_path / str(hooks), dict(environment))
-        if todo.beside:
+        if todo.beside and "worktree" not in verb:
             share(here, tmp_path, environment, hooks)
         looked_at = replace(here, repo=Repo(here.repo.path / todo.beside, here.repo.env))
         codes[hooks] = []
