@@ -4,7 +4,7 @@ unset GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PA
 
 # The last hook of this very process may have found all in line.
 state=${GIT_DIR:-.git}/gitstage
-if [ -s "$state/checked" ] && IFS= read -r file <"$state/checked" && [ "$file" = "$PPID" ]; then
+if [ -z "${unjudged-}" ] && [ -s "$state/checked" ] && IFS= read -r file <"$state/checked" && [ "$file" = "$PPID" ]; then
   : >"$state/checked"
   exit "$rc"
 fi
