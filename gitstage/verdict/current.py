@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from gitstage.git import Commit, CommitTree, IndexTree, Repo
 from gitstage.memo import Memo
@@ -35,7 +35,7 @@ def of_index(repo: Repo, staged: Collection[str]) -> list[Finding]:
             pipeline = project.loader().load(tree)
             state = State(
                 project, pipeline, tree, "staged",
-                loose=Loose(project), is_forgotten=project.worktree.exists, holder=project.cache,
+                loose=Loose(project), is_forgotten=_lies_in(project), holder=project.cache,
                 made_up=_made_up(project, pipeline, sides),
             )  # fmt: skip
             findings += _judge(state, before, staged)
@@ -97,6 +97,12 @@ def _judge(state: State, before: str | None, changed: Collection[str]) -> list[F
         return any(is_inside(path, project.in_repo(one)) for one in named for path in changed)
 
     return judge(state, is_touched=is_touched)
+
+
+def _lies_in(project: Project) -> Callable[[str], bool]:
+    """Is there a file in the work tree, or a folder with any?"""
+    tree = project.worktree
+    return lambda path: tree.exists(path) and (not tree.is_dir(path) or next(tree.walk(path), None) is not None)
 
 
 def is_pipeline_file(path: str) -> bool:

@@ -1,0 +1,328 @@
+"""`git stage verify`, and that the commit check refuses what it must and nothing else, over generated histories."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from histories import World, first_world, put_commits, put_objects, worlds
+from support import Repo, md5, new_repo, sealed_environment
+
+from gitstage import cli
+from gitstage.hooks.__main__ import run_hook
+
+Files = dict[str, str]
+COMMITS = 200
+
+
+def with_text(path: str, old: str, new: str) -> Callable[[Files], None]:
+    def change(files: Files) -> None:
+        assert old in files[path], (path, old)
+        files[path] = files[path].replace(old, new, 1)
+
+    return change
+
+
+def with_file(path: str, text: str | None) -> Callable[[Files], None]:
+    def change(files: Files) -> None:
+        if text is None:
+            del files[path]
+        else:
+            files[path] = text
+
+    return change
+
+
+def both(one: Callable[[Files], None], other: Callable[[Files], None]) -> Callable[[Files], None]:
+    def change(files: Files) -> None:
+        one(files)
+        other(files)
+
+    return change
+
+
+def without_entry(name: str) -> Callable[[Files], None]:
+    return lambda files: with_text("dvc.lock", first_world().lock_entry(name), "")(files)
+
+
+def with_entry_of(name: str, **inputs: str) -> Callable[[Files], None]:
+    """The record of a run on other inputs."""
+    other = first_world()
+    other.inputs |= inputs
+    return lambda files: with_text("dvc.lock", first_world().lock_entry(name), other.lock_entry(name))(files)
+
+
+def repro(stage: str) -> str:
+    return f"git stage repro {stage} && git add dvc.lock"
+
+
+MARKERS = "<<<<<<< ours\n=======\n>>>>>>> theirs\n"
+EXTRA = "  more:\n    cmd: x\n    deps:\n    - in3\n    outs:\n    - extra\n"
+
+INCONSISTENT: dict[str, tuple[Callable[[Files], None], tuple[str, ...]]] = {
+    # a file that Git tracks
+    **{
+        f"input {path}": (with_file(path, "new\n"), (stage, path.partition("/")[0], repro(stage)))
+        for path, stage in (("in0", "prepare"), ("in1", "train"), ("in2", "alone"), ("src/one", "prepare"))
+    },
+    "file added to a directory": (with_file("src/three", "3\n"), ("prepare", "src", repro("prepare"))),
+    "file removed from a directory": (with_file("src/two", None), ("prepare", "src", repro("prepare"))),
+    "directory removed": (
+        both(with_file("src/one", None), with_file("src/two", None)),
+        ("prepare", "dependency src is missing", repro("prepare")),
+    ),
+    **{
+        f"input {path} removed": (with_file(path, None), (stage, f"{path} is missing", repro(stage)))
+        for path, stage in (("in0", "prepare"), ("in1", "train"), ("in2", "alone"))
+    },
+    # parameters
+    **{
+        f"parameter {key}": (with_text("params.yaml", f"{key}: ", f"{key}: 5"), ("train", f"yaml: {key}", repro("train")))
+        for key in ("alpha", "beta")
+    },
+    "parameter removed": (with_text("params.yaml", "alpha: 1\n", ""), ("train", "alpha is missing", repro("train"))),
+    "parameters removed": (with_file("params.yaml", None), ("train", "params.yaml is missing", repro("train"))),
+    "parameter of another type": (with_text("params.yaml", "beta: 2", "beta: '2'"), ("train", "beta", repro("train"))),
+    # the description
+    **{
+        f"command of {name}": (with_text("dvc.yaml", f"join {name}", "other"), (name, "its command changed", repro(name)))
+        for name in ("prepare", "train", "score", "alone")
+    },
+    "input described": (
+        with_text("dvc.yaml", "    - in1\n", "    - in1\n    - in3\n"), ("train", "dependency in3", repro("train"))
+    ),
+    "output of a stage described as input": (
+        with_text("dvc.yaml", "    - in2\n", "    - in2\n    - model\n"), ("alone", "dependency model", repro("alone"))
+    ),
+    "input no longer described": (
+        with_text("dvc.yaml", "    - in1\n", ""), ("train", "in1 is no longer declared", repro("train"))
+    ),
+    "parameter described": (
+        with_text("dvc.yaml", "    - beta\n", "    - beta\n    - gamma\n"), ("train", "gamma is new", repro("train"))
+    ),
+    "parameter no longer described": (
+        with_text("dvc.yaml", "    - beta\n", ""), ("train", "beta is no longer declared", repro("train"))
+    ),
+    "output described": (
+        with_text("dvc.yaml", "    - copy\n", "    - copy\n    - extra\n"), ("alone", "output extra", repro("alone"))
+    ),
+    "output renamed": (with_text("dvc.yaml", "    - model\n    ", "    - other\n    "), ("score", "model", repro("score"))),
+    # never run
+    **{f"no record of {name}": (without_entry(name), (name, "was never run", repro(name))) for name in first_world().stages},
+    "stage described": (with_text("dvc.yaml", "stages:\n", f"stages:\n{EXTRA}"), ("more", "was never run", repro("more"))),
+    "no lock": (with_file("dvc.lock", None), ("prepare", "was never run", repro("prepare"))),
+    # what another stage wrote, or a .dvc file says
+    "record of a producer": (with_entry_of("prepare", in0="new\n"), ("prepare", "train", "tables/x", repro("train"))),
+    "producer run again": (
+        both(with_entry_of("prepare", in0="new\n"), with_file("in0", "new\n")),
+        ("train", "score", "tables/x", repro("score")),
+    ),
+    "record of train alone": (
+        both(with_entry_of("train", in1="new\n"), with_file("in1", "new\n")),
+        ("score", "model", repro("score")),
+    ),
+    "data changed": (with_text("raw.dvc", md5("raw\n"), md5("other\n")), ("prepare", "raw", repro("prepare"))),
+    # the record itself
+    **{
+        f"recorded {path} edited": (with_text("dvc.lock", md5(text), md5("else")), (stage, path, repro(stage)))
+        for path, text, stage in (("in1", "1\n", "train"), ("in2", "2\n", "alone"), ("in0", "0\n", "prepare"))
+    },
+    "recorded command edited": (with_text("dvc.lock", "join train", "other"), ("train", "its command", repro("train"))),
+    "recorded parameter edited": (with_text("dvc.lock", "alpha: 1", "alpha: 7"), ("train", "alpha", repro("train"))),
+    "recorded input dropped": (
+        with_text("dvc.lock", "path: in2\n      hash: md5\n      md5: ", "path: in1\n      hash: md5\n      md5: "),
+        ("alone", "in2", repro("alone")),
+    ),
+    "uncached output edited": (with_file("score.json", "{}\n"), ("score", "score.json", repro("score"))),
+    "uncached output removed": (with_file("score.json", None), ("score", "score.json is missing", repro("score"))),
+    # files that cannot be read
+    **{
+        f"markers in {path}": (lambda files, path=path: with_file(path, MARKERS + files[path])(files), (path, "merge conflict"))  # type: ignore[misc]
+        for path in ("dvc.yaml", "dvc.lock", "raw.dvc")
+    },
+    "unknown key": (with_text("dvc.yaml", "    cmd:", "    what: 1\n    cmd:"), ("dvc.yaml", "what")),
+    "not a digest": (with_text("dvc.lock", md5("1\n"), "nothing"), ("dvc.lock", "nothing")),
+    "bad parameters": (with_file("params.yaml", "- 1\n"), ("params.yaml",)),
+}  # fmt: skip
+
+
+def others() -> list[World]:
+    """The worlds that records of the inconsistent states were taken from."""
+    found = [first_world() for _ in range(3)]
+    found[0].inputs["in0"] = found[1].inputs["in1"] = "new\n"
+    found[2].data["raw"] = "other\n"
+    return found
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Repo:
+    """One commit of the first world, outputs in the cache; every test leaves it as it was."""
+    folder = tmp_path_factory.mktemp("base")
+    made = new_repo(folder / "repo", sealed_environment(folder / "home"))
+    put_commits(made, [first_world().files()])
+    put_objects(made, [first_world(), *others()])
+    made.git("reset", "-q", "--hard", "main")
+    return made
+
+
+@pytest.fixture
+def here(base: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    base.git("reset", "-q", "--hard", "main")
+    base.git("clean", "-fdq")
+    monkeypatch.chdir(base.path)
+    return base
+
+
+def put_files(repo: Repo, files: Files) -> None:
+    """Stage exactly `files`."""
+    before = set(repo.git("ls-files", "-z").split("\0")) - {""}
+    repo.write({path: text for path, text in files.items() if path not in before or repo.read(path) != text})
+    if before - files.keys():
+        repo.remove(*sorted(before - files.keys()))
+    repo.git("add", "-A")
+
+
+def verified(repo: Repo, *words: str, check: int | None = None) -> Any:
+    got = repo.stage("verify", "--json", *words)
+    assert check is None or got.returncode == check, got.stdout + got.stderr
+    return json.loads(got.stdout)
+
+
+def test_enough_causes() -> None:
+    assert len(INCONSISTENT) >= 50
+
+
+@pytest.mark.parametrize("cause", INCONSISTENT)
+def test_inconsistent_commit_is_refused(here: Repo, cause: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """By stage, path and repair; and a commit that was made all the same is found by verify."""
+    change, names = INCONSISTENT[cause]
+    files = first_world().files()
+    change(files)
+    put_files(here, files)
+    assert run_hook("pre-commit", []) == 1
+    said = capfd.readouterr().err
+    for name in names:
+        assert name in said, said
+    here.git("commit", "-qm", cause, "--no-verify")
+    try:
+        assert cli.main(["verify", "HEAD"]) == 1
+        said = capfd.readouterr().out
+        for name in names:
+            assert name in said, said
+    finally:
+        here.git("reset", "-q", "--hard", "HEAD~1")
+
+
+def test_what_is_not_in_the_cache_is_refused(here: Repo, capfd: pytest.CaptureFixture[str]) -> None:
+    world = first_world()
+    world.inputs |= {"in0": "new\n", "in1": "new\n", "in2": "new\n"}
+    put_objects(here, [world])
+    put_files(here, world.files())
+    assert run_hook("pre-commit", []) == 0
+    here.git("commit", "-qm", "new", "--no-verify")
+    new = here.git("rev-parse", "HEAD").strip()
+    contents = world.contents()
+    lost = {"model": md5(contents["model"]), "copy": md5(contents["copy"]), "tables": md5(contents["tables/y"])}
+    try:
+        for path, digest in lost.items():
+            here.git("reset", "-q", "--soft", "main~0" if here.git("rev-parse", "main").strip() != new else "HEAD~1")
+            kept = here.object(digest).read_bytes()
+            here.object(digest).unlink()
+            assert run_hook("pre-commit", []) == 1
+            assert f"output {path} is lost" in capfd.readouterr().err
+            here.git("reset", "-q", "--soft", new)
+            assert f"output {path} is lost" in json.dumps(verified(here, check=1))
+            assert verified(here, "--no-data", check=0)["data"] == "not asked"
+            here.object(digest).write_bytes(kept)
+            here.object(digest).chmod(0o444)
+        assert verified(here, check=0)["data"] == "in the cache"
+    finally:
+        here.git("reset", "-q", "--hard", "HEAD~1")
+
+
+@pytest.fixture(scope="module")
+def long_history(tmp_path_factory: pytest.TempPathFactory) -> Repo:
+    """200 consistent commits of two projects, one at the top and one in a folder."""
+    folder = tmp_path_factory.mktemp("history")
+    made = new_repo(folder / "repo", sealed_environment(folder / "home"))
+    tops, below = worlds(COMMITS, seed=1), worlds(COMMITS, seed=2, prefix="p/")
+    # one of the two changes at a time
+    states = [{**tops[(n + 1) // 2].files(), **below[n // 2].files()} for n in range(COMMITS)]
+    put_commits(made, states)
+    put_objects(made, [*tops, *below])
+    made.git("reset", "-q", "--hard", "main")
+    return made
+
+
+def test_consistent_history_has_no_findings(long_history: Repo, tmp_path: Path) -> None:
+    found = verified(long_history, "main", check=0)["commits"]
+    assert [one["projects"] for one in found] == [2]
+    found = verified(long_history, "main~199..main", check=0)["commits"]
+    assert len(found) == COMMITS - 1
+    assert not any(one["findings"] for one in found)
+    assert max(one["stages"] for one in found) > 10
+    bare = Repo(tmp_path / "bare", long_history.env)
+    long_history.git("clone", "-q", "--bare", ".", str(bare.path))
+    told = verified(bare, "main~199..main", check=0)
+    assert told["data"] == "not asked"
+    assert not [one for one in told["commits"] if not one["consistent"]]
+    notes = {finding["message"] for one in told["commits"] for finding in one["findings"]}
+    assert notes and all("the list of files of" in note for note in notes)  # tables/x, without the data
+
+
+def test_replay_of_consistent_commits_through_the_hook(long_history: Repo, tmp_path: Path) -> None:
+    shutil.copytree(long_history.path, tmp_path / "repo", symlinks=True)
+    repo = Repo(tmp_path / "repo", long_history.env)
+    repo.stage("install", check=True)
+    commits = repo.git("rev-list", "--reverse", "main").split()
+    repo.git("checkout", "-q", "-b", "replay", commits[0], env={"GITSTAGE_HOOKS": "0"})
+    made = []
+    for commit in commits[1::9]:
+        repo.git("read-tree", commit)
+        got = repo.run("git", "commit", "-q", "--allow-empty", "-m", commit)
+        assert got.returncode == 0 and got.stderr == "", got.stderr
+        made.append(commit)
+    assert len(made) > 20
+    assert repo.git("rev-parse", "HEAD^{tree}") == repo.git("rev-parse", f"{made[-1]}^{{tree}}")
+
+
+def test_bare_clone_says_what_a_checkout_says(
+    here: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of commits without data, the same stages are stale as `status` finds after a checkout with it."""
+    readable = [c for c in INCONSISTENT if not c.startswith(("markers", "unknown", "not a", "bad", "recorded input d"))]
+    states = []
+    for number, cause in enumerate(readable):
+        states.append(first_world().files())
+        if number % 4:
+            INCONSISTENT[cause][0](states[-1])
+    shutil.copytree(here.path, tmp_path / "repo", symlinks=True)
+    repo = Repo(tmp_path / "repo", here.env)
+    commits = put_commits(repo, states, "all")
+    repo.git("clone", "-q", "--bare", ".", str(tmp_path / "bare"))
+    told: dict[str, set[str]] = {}
+    untold: dict[str, set[str]] = {}
+    root = Repo(tmp_path / "bare", repo.env)
+    first, rest = verified(root, commits[0]), verified(root, f"{commits[0]}..{commits[-1]}", check=1)
+    for one in [*first["commits"], *rest["commits"]]:
+        told[one["commit"]] = {f["stage"] for f in one["findings"] if f["level"] == "error"}
+        untold[one["commit"]] = {f["stage"] for f in one["findings"] if f["level"] == "note"}
+    assert told.keys() == set(commits)
+    monkeypatch.chdir(repo.path)
+    stale = 0
+    for commit in commits:
+        repo.git("clean", "-fdxq", "-e", ".dvc")
+        repo.git("checkout", "-q", "-f", commit)
+        cli.main(["checkout", "-f", "-q"])
+        capfd.readouterr()
+        assert cli.main(["status", "--json"]) == 0
+        status = set(json.loads(capfd.readouterr().out))
+        message = repo.git("log", "-1", "--format=%s")
+        assert told[commit] <= status, (commit, message)
+        assert status <= told[commit] | untold[commit], (commit, message)  # train reads a file inside a directory
+        stale += bool(status)
+    assert len(commits) > 40 and len(commits) * 0.6 < stale < len(commits)
