@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gitstage import formats
@@ -19,20 +19,11 @@ from gitstage.git import Commit, CommitTree, Repo, is_special, parents
 from gitstage.memo import Memo
 from gitstage.pipeline import Loader, Pipeline, Stage
 from gitstage.project import Project
-from gitstage.status import Holder
 from gitstage.verdict import merged
+from gitstage.verdict.holders import Holders
 from gitstage.verdict.judge import Finding, State, excused_by, judge, made_up_finding
 
 _Key = tuple[str, str | None]
-
-Holders = Callable[[Project], tuple[Holder, str] | None]
-"""What to ask for a project's data, and where that keeps it ("in the cache"); None: there is nothing to ask."""
-
-
-def in_cache(project: Project) -> tuple[Holder, str] | None:
-    """The cache is asked, unless there is none because nobody works here."""
-    is_bare = project.repo is not None and project.repo.top is None
-    return None if is_bare and not os.path.isdir(project.cache_dir) else (project.cache, "in the cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +144,16 @@ class History:
     def _judge(self, known: _Known, tree: CommitTree, stages: Sequence[Stage]) -> None:
         if not stages:
             return
-        state = self._state(known, tree)
+        state = self._state(known, tree, stages)
         found: dict[_Key, list[Finding]] = {_key(stage): [] for stage in stages}
         for one in judge(state, stages):
             found[known.project.from_repo(one.file), one.stage].append(one)
         known.findings.update(found)
         self._has_links |= tree.has_links
 
-    def _state(self, known: _Known, tree: CommitTree) -> State:
+    def _state(self, known: _Known, tree: CommitTree, stages: Sequence[Stage]) -> State:
         project = known.project
-        asked = self._holders(project) if self._holders else None
+        asked = self._holders(project, stages) if self._holders else None
         if asked is None:
             self.without_data.add(project.prefix)
         holder, place = asked or (None, "")

@@ -239,7 +239,7 @@ def test_what_is_not_in_the_cache_is_refused(here: Repo, capfd: pytest.CaptureFi
             assert verified(here, "--no-data", check=0)["data"] == "not asked"
             here.object(digest).write_bytes(kept)
             here.object(digest).chmod(0o444)
-        assert verified(here, check=0)["data"] == "in the cache"
+        assert verified(here, check=0)["data"] == "cache"
     finally:
         here.git("reset", "-q", "--hard", "HEAD~1")
 
