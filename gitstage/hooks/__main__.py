@@ -30,7 +30,7 @@ def run_hook(name: str, arguments: Sequence[str]) -> int:
         if name in REFUSING:
             from gitstage.hooks import gate
 
-            return gate.pre_commit()
+            return gate.pre_commit(is_merge=name == "pre-merge-commit")
         from gitstage.hooks import restore
 
         if name == "post-checkout":

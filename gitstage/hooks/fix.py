@@ -99,5 +99,11 @@ def _with(repo: Repo, files: Sequence[str]) -> list[Finding]:
                 os.unlink(path)
 
 
+def tell_staged() -> None:
+    """What to do in a merge, whose tree Git has made before it asks."""
+    _say("gitstage: the result is staged; it is not in the tree that Git has merged already")
+    _say("hint: git commit completes the merge with it")
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201

@@ -12,8 +12,8 @@ from gitstage.hooks import relevance
 _MODES = ("block", "warn", "off", "fix")
 
 
-def pre_commit() -> int:
-    """Exit code for Git: 1 refuses the commit."""
+def pre_commit(*, is_merge: bool) -> int:
+    """Exit code for Git: 1 refuses the commit. `is_merge`: Git is about to make it from the tree that it has merged."""
     repo = Repo.discover()
     if repo is None or repo.top is None:
         return 0
@@ -32,7 +32,11 @@ def pre_commit() -> int:
     if reasons and mode == "fix":
         from gitstage.hooks import fix
 
+        before = repo.git("write-tree")
         findings = reasons = fix.fix(repo, reasons)
+        if is_merge and not reasons and repo.git("write-tree") != before:
+            fix.tell_staged()
+            return 1
     refused = bool(reasons) and mode != "warn"
     if findings:
         verdict.tell(findings, refused=refused)

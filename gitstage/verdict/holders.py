@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 from gitstage.digest import Digest
 from gitstage.errors import ConfigError, UsageError
 from gitstage.pipeline import Stage
 from gitstage.project import Project
-from gitstage.remote import Remote
 from gitstage.status import Holder
+
+if TYPE_CHECKING:
+    from gitstage.remote import Remote
 
 Holders = Callable[[Project, Sequence[Stage]], tuple[Holder, str] | None]
 """What to ask for the data of a project's stages, and where that keeps it ("in the cache"); None: there is nothing."""

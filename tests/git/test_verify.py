@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from histories import World, first_world, put_commits, put_objects, worlds
 from support import Repo, md5, new_repo, sealed_environment
 
@@ -60,6 +62,7 @@ def repro(stage: str) -> str:
     return f"git stage repro {stage} && git add dvc.lock"
 
 
+TABLES = next(digest for digest in first_world().objects() if digest.endswith(".dir"))
 MARKERS = "<<<<<<< ours\n=======\n>>>>>>> theirs\n"
 EXTRA = "  more:\n    cmd: x\n    deps:\n    - in3\n    outs:\n    - extra\n"
 
@@ -326,3 +329,170 @@ def test_bare_clone_says_what_a_checkout_says(
         assert status <= told[commit] | untold[commit], (commit, message)  # train reads a file inside a directory
         stale += bool(status)
     assert len(commits) > 40 and len(commits) * 0.6 < stale < len(commits)
+
+
+# what it is told, and what it says
+
+
+@pytest.fixture
+def work(here: Repo, tmp_path: Path) -> Repo:
+    """A copy that a test may change; `origin` is where it came from."""
+    shutil.copytree(here.path, tmp_path / "work", symlinks=True)
+    made = Repo(tmp_path / "work", here.env)
+    made.git("init", "-q", "--bare", "-b", "main", "../origin")
+    made.git("remote", "add", "origin", "../origin")
+    made.git("push", "-q", "origin", "main")
+    return made
+
+
+def test_ci_job_of_the_docs(work: Repo) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/verify.md").read_text()
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (job,) = yaml.safe_load(block)["jobs"].values()
+    (command,) = [step["run"] for step in job["steps"] if "verify" in step.get("run", "")]
+    work.git("checkout", "-q", "-b", "topic")
+    shutil.rmtree(work.path / ".dvc/cache")
+    got = work.run("sh", "-ec", command, env={"GITHUB_BASE_REF": "main"})
+    assert (got.returncode, got.stdout) == (0, "")
+    work.write({"in1": "stale\n"})
+    work.git("commit", "-qam", "100%: stale")
+    commit = work.git("rev-parse", "HEAD")[:10]
+    got = work.run("sh", "-ec", command, env={"GITHUB_BASE_REF": "main"})
+    assert got.returncode == 1
+    line = 1 + work.read("dvc.yaml").splitlines().index("  train:")
+    found = f"dependency in1 changed (recorded {md5('1' + chr(10))[:8]}, committed {md5('stale' + chr(10))[:8]})"
+    assert got.stdout.splitlines() == [
+        f"::notice file=dvc.yaml,line={line},title=gitstage verify::{commit}: stage 'train': dependency tables/x cannot be "
+        f"checked: the list of files of tables ({TABLES[:8]}.dir) is not here",
+        f"::error file=dvc.yaml,line={line},title=gitstage verify::{commit}: stage 'train': {found}; {repro('train')}",
+    ]
+    work.write({"dvc.yaml": "stages:\n  a: [\n"})
+    work.git("commit", "-qam", "broken")
+    got = work.run("sh", "-ec", command, env={"GITHUB_BASE_REF": "main"})
+    assert got.returncode == 1 and "::error file=dvc.yaml,line=3,title=gitstage verify::" in got.stdout
+
+
+def test_pushes(work: Repo) -> None:
+    """New, changed, forced and deleted refs, tags, several at once; only what a push brings is looked at."""
+    origin = Repo(work.path.parent / "origin", work.env)
+    hook = "#!/bin/sh\nexec git gitstage verify --no-data --stdin\n"
+    origin.write({"hooks/pre-receive": hook}, 0o755)
+    good = work.git("rev-parse", "HEAD").strip()
+    work.write({"in1": "stale\n"})
+    work.git("commit", "-qam", "stale")
+    stale = work.git("rev-parse", "HEAD").strip()
+
+    def push(*words: str) -> tuple[int, str]:
+        got = work.run("git", "push", "-q", "origin", *words)
+        return got.returncode, got.stderr
+
+    code, said = push("HEAD:new")
+    assert code == 1 and "stage 'train': dependency in1 changed" in said and "1 commit checked, 1 inconsistent" in said
+    assert push("HEAD:refs/tags/stale", f"{good}:refs/heads/fine")[0] == 1
+    work.write({"in1": "1\n"})
+    work.git("commit", "-qam", "mended")
+    assert "2 commits checked, 1 inconsistent" in push("HEAD:new")[1]
+    origin.remove("hooks/pre-receive")
+    code, said = push("HEAD:new")
+    assert code == 0, said
+    origin.write({"hooks/pre-receive": hook}, 0o755)
+    code, said = push(f"{good}:refs/heads/a", f"+{stale}:new", "HEAD:b")  # known already
+    assert code == 0, said
+    work.git("tag", "-a", "-m", "annotated", "v1", good)
+    assert push("v1", ":a")[0] == 0
+    blob = work.git("rev-parse", "HEAD:README").strip()
+    assert push(f"{blob}:refs/tags/blob")[0] == 0
+    assert push(":b", ":refs/tags/blob")[0] == 0
+    got = origin.stage("verify", "--stdin", stdin="nonsense\n")
+    assert got.returncode == 2 and "OLD NEW REF" in got.stderr
+    assert origin.stage("verify", "--stdin", stdin="").returncode == 0
+
+
+def test_what_is_in_no_commit_is_noted(work: Repo, tmp_path: Path) -> None:
+    work.write(
+        {"local": "l\n", "../outside": "o\n", "sub/secret": "s\n", ".gitignore": work.read(".gitignore") + "/local\n"}
+    )
+    work.write({"sub/.gitignore": "secret\n"})
+    deps = ["-d", "local", "-d", "../outside", "-d", str(tmp_path / "outside"), "-d", "sub/secret", "-d", "in3"]
+    work.stage("run", "-q", "-n", "loose", *deps, "-o", "made", "cp local made", check=True)
+    work.git("add", "-A")
+    work.git("commit", "-qm", "loose")
+    (one,) = verified(work, check=0)["commits"]
+    assert {(f["level"], f["path"].rpartition("/")[2]) for f in one["findings"]} == {
+        ("note", "local"), ("note", "outside"), ("note", "secret")
+    }  # fmt: skip
+    assert len(one["findings"]) == 4
+    assert work.stage("verify", "--strict").returncode == 1
+    work.git("rm", "-q", "--cached", "in3")
+    work.git("commit", "-qm", "forgotten")
+    got = work.stage("verify")
+    assert got.returncode == 1 and "stage 'loose': dependency in3 is missing" in got.stdout
+    assert "note: stage 'loose': dependency local cannot be checked: Git ignores it" in got.stdout
+
+
+def test_remote_is_asked_instead_of_the_cache(work: Repo, tmp_path: Path) -> None:
+    got = work.stage("verify", "--remote")
+    assert got.returncode == 2 and "no default remote" in got.stderr
+    work.stage("remote", "add", "-d", "store", str(tmp_path / "store"), check=True)
+    work.git("commit", "-qam", "remote")
+    code = work.stage("verify", "--remote")
+    assert code.returncode == 1 and "is not on the remote store" in code.stdout
+    work.stage("push", check=True)
+    assert verified(work, "--remote=store", "HEAD~1..HEAD", check=0)["data"] == "remote"
+    bare = Repo(tmp_path / "bare", work.env)
+    work.git("clone", "-q", "--bare", ".", str(bare.path))
+    got = bare.stage("verify", "--remote")
+    assert got.returncode == 0 and "1 directory the remote was asked for the list of files only" in got.stderr
+    model = md5(first_world().contents()["model"])
+    (tmp_path / "store/files/md5" / model[:2] / model[2:]).unlink()
+    got = bare.stage("verify", "--remote")
+    assert got.returncode == 1 and f"output model is lost: {model[:8]} is not on the remote store" in got.stdout
+
+
+def test_what_is_no_commit_is_refused(work: Repo, tmp_path: Path) -> None:
+    for words in (["nosuch"], ["nosuch..HEAD"], ["HEAD:README"], ["--", "-n"]):
+        got = work.stage("verify", *words)
+        assert got.returncode == 1 and "is no commit here" in got.stderr, words
+        assert "Traceback" not in got.stderr
+    assert work.stage("verify", "--stdin", "HEAD").returncode == 2
+    assert work.stage("verify", "--no-data", "--remote").returncode == 2
+    work.git("commit", "-q", "--allow-empty", "-m", "second")
+    work.git("clone", "-q", "--depth", "1", f"file://{work.path}", "../shallow")
+    got = Repo(tmp_path / "shallow", work.env).stage("verify", "HEAD~1..HEAD")
+    assert got.returncode == 1 and "git fetch --unshallow" in got.stderr
+    assert work.stage("verify", "HEAD..HEAD").stdout == "No commits to check.\n"
+    work.run("git", "init", "-q", "../empty", check=True)
+    empty = Repo(tmp_path / "empty", work.env)
+    assert "HEAD: is no commit here" in empty.stage("verify").stderr
+    empty.git("commit", "-q", "--allow-empty", "-m", "nothing")
+    assert empty.stage("verify").stdout == "1 commit checked, consistent.\n"
+
+
+@pytest.mark.parametrize("backend", ["sha1", "sha256"])
+def test_links_renames_and_line_ends_in_history(tmp_path: Path, environment: dict[str, str], backend: str) -> None:
+    """What changes without its path changing, or is the same in another form. sha256 is read without pygit2."""
+    repo = Repo(tmp_path / "repo", environment)
+    repo.path.mkdir()
+    repo.git("init", "-q", "-b", "main", f"--object-format={backend}")
+    repo.stage("init", "-q", check=True)
+    repo.write({"real": "1\n", "text": "a\r\n", ".gitattributes": "text text eol=crlf\n"})
+    (repo.path / "link").symlink_to("real")
+    repo.stage("run", "-q", "-n", "l", "-d", "link", "-o", "lout", "cp link lout", check=True)
+    repo.stage("run", "-q", "-n", "t", "-d", "text", "-o", "tout", "cp text tout", check=True)
+    first = repo.commit("first")
+    repo.write({"real": "2\n"})
+    linked = repo.commit("what the link leads to")
+    repo.write({"real": "1\n", ".gitattributes": "# nothing\n"})
+    ends = repo.commit("other line ends")
+    repo.write({".gitattributes": "text text eol=crlf\n", ".dvc/config": "[core]\n    remote = x\n"})
+    repo.git("mv", "real", "moved")
+    renamed = repo.commit("renamed")
+    repo.git("mv", "moved", "real")
+    last = repo.commit("back")
+    found = {
+        one["commit"]: {finding["stage"] for finding in one["findings"]}
+        for one in [*verified(repo, first, check=0)["commits"], *verified(repo, f"{first}..HEAD", check=1)["commits"]]
+    }
+    # the blob without its line ends is one of the forms that Git takes for the same
+    assert found == {first: set(), linked: {"l"}, ends: found[ends], renamed: {"l"}, last: set()}
+    assert found[ends] <= {"t"}
