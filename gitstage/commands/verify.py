@@ -58,7 +58,9 @@ def command(
     with contextlib.ExitStack() as stack:
         if asked is not None:
             stack.callback(asked.close)
-        judge = stack.enter_context(history.History(repo, None if no_data else asked or holders.in_cache))
+        judge = stack.enter_context(
+            history.History(repo, None if no_data else asked or holders.in_cache, bulk=len(commits) > 3)
+        )
         for commit in commits:
             verdict = judge.verdict(commit)
             found.append(verdict)

@@ -57,10 +57,13 @@ class _Known:
 
 
 class History:
-    """Judges commits one after the other; faster the less two that follow each other differ. To be closed."""
+    """Judges commits one after the other; faster the less two that follow each other differ. To be closed.
 
-    def __init__(self, repo: Repo, holders: Holders | None = None) -> None:
-        self._repo, self._holders = repo, holders
+    `bulk`: there will be many, so that loading pygit2 pays.
+    """
+
+    def __init__(self, repo: Repo, holders: Holders | None = None, *, bulk: bool = True) -> None:
+        self._repo, self._holders, self._bulk = repo, holders, bulk
         self._reader = formats.Reader()
         self._prefixes: list[str] = []
         self._known: dict[str, _Known] = {}
@@ -101,7 +104,7 @@ class History:
         return Verdict(commit, tuple(findings), len(self._prefixes), count)
 
     def _tree(self, commit: Commit, prefix: str, memo: Memo | None = None) -> CommitTree:
-        return self._repo.commit(commit.id, prefix, memo or Memo(None), bulk=True)
+        return self._repo.commit(commit.id, prefix, memo or Memo(None), bulk=self._bulk)
 
     def _bring_to(self, commit: Commit, prefix: str, changed: Collection[str] | None) -> _Known:
         """The project in folder `prefix` as `commit` has it, every stage of it judged."""
