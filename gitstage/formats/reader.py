@@ -68,11 +68,7 @@ class Reader:
                 found = self._once("entry", path, entry, lambda entry=entry: parse_lock((_HEAD + entry).encode(), path))  # type: ignore[misc]
             except FormatError:
                 return None
-            if (
-                found.keys() != {"schema", "stages"}
-                or len(found["stages"]) != 1
-                or stages.keys() & found["stages"].keys()
-            ):
+            if found.keys() != {"schema", "stages"} or stages.keys() & found["stages"].keys():
                 return None
             stages.update(found["stages"])
         return {"schema": "2.0", "stages": stages}

@@ -35,6 +35,7 @@ def outcome(read: Callable[[bytes, str], Any], text: str) -> Any:
         HEAD + "  a:\n    cmd: x\ndatasets: []\n",
         HEAD + "  a:\n    cmd: x\n...\n",
         HEAD + "  a:\n    cmd: {x\n  b: 1}\n",
+        HEAD + PLAIN + "...\n  b:\n    cmd: y\n",
         HEAD + "  # a comment\n" + PLAIN,
         HEAD + PLAIN + "  # a comment\n  b:\n    cmd: x\n",
         HEAD + "  a:\n    cmd: x\r\n  b:\n    cmd: y\r\n",
