@@ -6,7 +6,7 @@ unset GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PA
 state=${GIT_DIR:-.git}/gitstage
 if [ -z "${unjudged-}" ] && [ -s "$state/checked" ] && IFS= read -r file <"$state/checked" && [ "$file" = "$PPID" ]; then
   : >"$state/checked"
-  [ -n "${unjudged-}" ] || exit "$rc"
+  exit "$rc"
 fi
 
 # Have the files that say what the outputs are changed since the outputs were last brought in line? In the index this is

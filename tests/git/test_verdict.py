@@ -267,3 +267,34 @@ def test_a_repository_cannot_ask_for_it(sides: Repo) -> None:
     sides.write({".gitconfig": "[gitstage]\n\tverify = fix\n", ".dvc/config": "", "a": "new\n"})
     assert sides.run("git", "commit", "-qam", "x").returncode == 1
     assert runs(sides) == 0
+
+
+# forms of commit
+
+
+@pytest.mark.parametrize(
+    "words", [["-i", "a"], ["-p"], ["-a"], ["-o", "a"], ["--amend", "-a", "--no-edit"], ["--fixup=HEAD", "-a"]]
+)
+def test_every_form_of_commit_is_judged_by_what_it_commits(sides: Repo, words: list[str]) -> None:
+    sides.write({"a": "stale\n", "other": "1\n"})
+    before = sides.git("rev-parse", "HEAD")
+    message = [] if words[0].startswith("--") else ["-m", "a commit"]
+    got = sides.run("git", "commit", *message, *words, stdin="y\n")
+    assert got.returncode == 1 and "stage 's': dependency a changed" in got.stderr, got.stderr
+    assert sides.git("rev-parse", "HEAD") == before
+    sides.stage("repro", "-q", check=True)
+    if "a" in words:
+        sides.git("add", "dvc.lock")
+        words = [*words, "dvc.lock"]
+    got = sides.run("git", "commit", *message, *words, stdin="y\ny\ny\ny\ny\ny\n")
+    assert got.returncode == 0, got.stderr
+    assert verify(sides)[0] == 0
+
+
+def test_an_index_of_the_users_own(sides: Repo, tmp_path: Path) -> None:
+    shutil.copy(sides.path / ".git/index", tmp_path / "index")
+    sides.write({"a": "stale\n"})
+    own = {"GIT_INDEX_FILE": str(tmp_path / "index")}
+    sides.git("add", "a", env=own)
+    assert sides.run("git", "commit", "-m", "x", env=own).returncode == 1
+    assert sides.run("git", "commit", "--allow-empty", "-m", "x").returncode == 0
