@@ -15,6 +15,7 @@ from support import Repo, md5, picture, sealed_environment
 
 from gitstage.git import Repo as Opened
 from gitstage.hooks import driver
+from gitstage.hooks.changes import Changes
 
 
 @pytest.fixture(scope="module")
@@ -346,7 +347,7 @@ def test_without_the_driver_git_merges_by_lines(adding: Repo, tmp_path: Path) ->
         fake.chmod(0o755)
         opened = Opened.discover(str(adding.path))
         assert opened is not None
-        driver.install(opened, str(fake), [])
+        driver.install(opened, str(fake), Changes())
 
     bare = ":".join(f for f in adding.env["PATH"].split(":") if not os.path.exists(f"{f}/git-gitstage"))
     for script in ("exit 1", "exit 9", "kill -9 $$", "kill -SEGV $$", "exec no-such-program"):
@@ -363,7 +364,7 @@ def test_without_the_driver_git_merges_by_lines(adding: Repo, tmp_path: Path) ->
 def test_the_program_on_path_is_asked_when_the_interpreter_is_gone(adding: Repo) -> None:
     opened = Opened.discover(str(adding.path))
     assert opened is not None
-    driver.install(opened, "/no/such/python 100% 'quoted'", [])
+    driver.install(opened, "/no/such/python 100% 'quoted'", Changes())
     got = adding.run("git", "merge", "-q", "--no-edit", "x")
     assert got.returncode == 0, got.stderr
     assert up_to_date(adding)
@@ -520,9 +521,9 @@ def test_uninstall_leaves_configuration_and_attributes_as_they_were(
     opened = Opened.discover(str(repo.path))
     assert opened is not None
     assert not driver.is_installed(opened)
-    assert driver.install(opened, sys.executable, [])
+    assert driver.install(opened, sys.executable, Changes())
     after = picture(repo.path)
-    assert not driver.install(opened, sys.executable, []), "nothing is written twice"
+    assert not driver.install(opened, sys.executable, Changes()), "nothing is written twice"
     assert picture(repo.path) == after
     assert driver.is_installed(opened)
     assert repo.git("check-attr", "merge", "diff", "--", "s/dvc.lock").split() == [
@@ -530,14 +531,13 @@ def test_uninstall_leaves_configuration_and_attributes_as_they_were(
     ]  # fmt: skip
     names = [line.split("=")[0] for line in repo.git("config", "--local", "--list").splitlines() if "gitstage" in line]
     assert names.index("merge.gitstage.driver") < names.index("merge.gitstage.name")
-    assert driver.uninstall(opened, [])
+    assert driver.uninstall(opened, Changes())
     assert picture(repo.path) == before
-    assert not driver.uninstall(opened, [])
+    assert not driver.uninstall(opened, Changes())
 
-    undo: driver.Undo = []
-    driver.install(opened, sys.executable, undo)
-    for step in reversed(undo):
-        step()
+    with pytest.raises(KeyError), Changes() as changes:
+        driver.install(opened, sys.executable, changes)
+        raise KeyError
     assert picture(repo.path) == before
 
 
@@ -545,10 +545,10 @@ def test_settings_that_came_later_stay(repo: Repo) -> None:
     repo.write({".git/config": repo.read(".git/config") + "[a]\n\tb = c"})
     opened = Opened.discover(str(repo.path))
     assert opened is not None
-    driver.install(opened, sys.executable, [])
+    driver.install(opened, sys.executable, Changes())
     repo.git("config", "z.z", "1")
     repo.append(".git/info/attributes", "*.late text\n")
-    driver.uninstall(opened, [])
+    driver.uninstall(opened, Changes())
     assert repo.read(".git/config").endswith("[a]\n\tb = c\n[z]\n\tz = 1\n")
     assert repo.read(".git/info/attributes") == "*.late text\n"
 
