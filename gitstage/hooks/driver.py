@@ -35,7 +35,7 @@ _LAUNCH = (
     'import sys; sys.path[:] = filter(None, sys.path); from importlib.util import find_spec; find_spec("gitstage") or '
     "sys.exit(127); from gitstage.cli import main; sys.exit(main())"
 )
-_STAGE_NAME = "^ {0,2}([^ #-].*):$"
+_STAGE_NAME = "^ {0,2}([^ #-].*):[[:space:]]*$"
 """Lines of dvc.lock and dvc.yaml that Git shows behind a hunk's `@@`."""
 
 

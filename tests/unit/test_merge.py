@@ -326,6 +326,7 @@ def test_lines_of_outputs_from_both_sides() -> None:
     assert merged_ignores(b"/a\n", b"/a\n/b\n", b"/a\n/c\n") == b"/a\n/b\n/c\n"
     assert merged_ignores(None, b"/b", b"/c\n/b\n") == b"/b\n/c\n"
     assert merged_ignores(b"# x\n/a\n", b"# x\n/b\n", b"# x\n/a\n/c\xff\n") == b"# x\n/b\n/c\xff\n"
+    assert merged_ignores(b"/a\n", b"/a\n/b\n", b"/c\n") == b"/b\n/c\n"
     assert merged_ignores(b"*.o\n", b"*.o\n/a\\*b\n", b"*.o\n/c\n") == b"*.o\n/a\\*b\n/c\n"
     for theirs in (b"!/x\n", b"/*\n", b"*.csv\n"):
         with pytest.raises(Cannot):
