@@ -78,9 +78,11 @@ def _maps(
         try:
             value = _value(key, *versions)
         except ConflictError:
-            if (*at, key) == ("stages",) and all(isinstance(version, dict) for version in versions[1:]):
-                stages = {} if versions[0] is ABSENT else versions[0]
-                value = _maps(stages, versions[1], versions[2], (key,), clashes, options)
+            stages = [{} if version is ABSENT else version for version in versions]
+            if (*at, key) == ("stages",) and all(isinstance(version, dict) for version in stages):
+                value = _maps(stages[0], stages[1], stages[2], (key,), clashes, options)
+                if not value and any(version is ABSENT for version in versions[1:]):
+                    continue
             else:
                 clashes.append((*at, key))
                 value = versions[2] if options.side == "theirs" else versions[1]

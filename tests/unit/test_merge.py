@@ -299,6 +299,16 @@ def test_a_pipeline_that_both_made() -> None:
     }
 
 
+def test_all_stages_removed_on_one_side() -> None:
+    rest = "vars:\n- v: 1\n"
+    one, two = "  one:\n    cmd: one\n", "  two:\n    cmd: two\n"
+    for mine, yours, left in ((one, None, []), (None, one, []), (None, one + two + "  new:\n    cmd: new\n", ["new"])):
+        ours, theirs = (rest if stages is None else f"{rest}stages:\n{stages}" for stages in (mine, yours))
+        merged = merged_yaml(f"{rest}stages:\n{one}{two}", ours, theirs)
+        assert merged.is_clean
+        assert list(formats.parse_pipeline(merged.data, "").get("stages", {})) == left
+
+
 def test_removed_and_changed_elsewhere() -> None:
     base = YAML + "  two:\n    cmd: two\n  three:\n    cmd: three\n"
     ours = YAML + "  three:\n    cmd: three\n"
