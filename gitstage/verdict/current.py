@@ -111,6 +111,4 @@ def is_pipeline_file(path: str) -> bool:
 
 def _torn(project: Project, path: str) -> Finding:
     file = project.in_repo(path)
-    return Finding(
-        path, "is not merged yet", f"git add {shlex.quote(file)} after mending it", file, prefix=project.prefix
-    )
+    return Finding(path, "is not merged yet", f"git stage resolve {shlex.quote(file)}", file, prefix=project.prefix)
