@@ -34,7 +34,7 @@ def run_hook(name: str, arguments: Sequence[str]) -> int:
         from gitstage.hooks import restore
 
         if name == "post-checkout":
-            restore.post_checkout(*arguments[:3])
+            restore.post_checkout(*[*arguments, "", "", ""][:3])
         elif name in restore.EVENTS:
             if UNJUDGED in arguments:
                 _look_at_commit(name)

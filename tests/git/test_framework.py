@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import Repo, new_repo
 
-from gitstage.hooks import managers
+from gitstage.hooks import framework, managers
 
 MANIFEST = Path(__file__).resolve().parents[2] / ".pre-commit-hooks.yaml"
 IDS = [line.split()[-1] for line in MANIFEST.read_text().splitlines() if line.startswith("- id:")]
@@ -62,6 +62,23 @@ def test_every_hook(place: Repo, tmp_path: Path) -> None:
     place.git("init", "-q", "--bare", str(tmp_path / "bare.git"))
     place.git("remote", "add", "origin", str(tmp_path / "bare.git"))
     place.git("push", "-q", "origin", "main", "two")  # pre-push
+
+
+def test_what_the_framework_tells() -> None:
+    env = {"PRE_COMMIT": "1", "PRE_COMMIT_FROM_REF": "a", "PRE_COMMIT_TO_REF": "b", "PRE_COMMIT_CHECKOUT_TYPE": "0"}
+    env |= {"PRE_COMMIT_IS_SQUASH_MERGE": "1", "PRE_COMMIT_REWRITE_COMMAND": "amend"}
+    assert framework.arguments("post-checkout", env) == ["a", "b", "0"]
+    assert framework.arguments("post-merge", env) == ["1"]
+    assert framework.arguments("post-rewrite", env) == ["amend"]
+    assert framework.arguments("pre-commit", env) == []
+    assert framework.arguments("post-checkout", env | {"PRE_COMMIT": ""}) is None
+
+
+def test_without_arguments(ran: Repo) -> None:
+    """By hand, or by a manager that hands none on: all is brought in line."""
+    ran.remove("out")
+    got = ran.run("git-gitstage", "hook", "post-checkout")
+    assert (got.returncode, got.stderr, ran.read("out")) == (0, "", "one\n")
 
 
 def test_a_merge_that_is_stale_is_refused(place: Repo) -> None:
