@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from gitstage import __version__, shim
 from gitstage.errors import GitstageError
 from gitstage.git import Repo, git_version
-from gitstage.hooks import confighooks, husky, installer, managers
+from gitstage.hooks import confighooks, driver, husky, installer, managers
 from gitstage.hooks.installer import DEAD, FILE, IN_CONFIG, LEFT, UNDER_HUSKY, Place
-from gitstage.project import Project
+from gitstage.project import Project, find_root
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
 """Levels of a finding: as it should be; worth knowing; not doing what it should."""
@@ -53,8 +53,26 @@ class Subject:
 _Told = Iterator[tuple[str, str, str | None]]
 
 
-def examine(subject: Subject) -> list[Finding]:
-    """What every check finds, in their order. A check that fails is a finding itself."""
+def examine(verbs: Sequence[str], programs: str) -> list[Finding]:
+    """What every check finds in the current folder. `verbs`, `programs`: see Subject."""
+    repo: Repo | None = None
+    project: Project | None = None
+    findings: list[Finding] = []
+    try:
+        repo = Repo.discover(os.getcwd())
+        if find_root(os.getcwd()) is not None:
+            project = Project.open()
+    except GitstageError as error:
+        findings.append(Finding("project", WRONG, str(error), error.hint))
+    try:
+        return run_checks(Subject(repo, project, verbs, programs)) + findings
+    finally:
+        if project is not None:
+            project.close()
+
+
+def run_checks(subject: Subject) -> list[Finding]:
+    """What the checks find, in their order. A check that fails is a finding itself."""
     findings = []
     for name, check in CHECKS.items():
         try:
@@ -264,20 +282,28 @@ def _others(subject: Subject) -> _Told:
 
 def _merges(subject: Subject) -> _Told:
     """Git asks the driver that attributes name; a section of the configuration without a command stops every merge."""
-    if subject.repo is None or subject.repo.top is None:
+    repo = subject.repo
+    if repo is None or repo.top is None:
         return
-    keys = subject.repo.git("config", "--name-only", "--get-regexp", r"^merge\.gitstage\.", check=False).split()
-    named = subject.repo.git("check-attr", "merge", "--", "dvc.lock").strip().endswith(b": gitstage")
-    has_driver = b"merge.gitstage.driver" in keys
-    if keys and not has_driver:
+    keys = repo.git("config", "--name-only", "--get-regexp", r"^merge\.gitstage\.", check=False).split()
+    if keys and b"merge.gitstage.driver" not in keys:
         text = "merge.gitstage is configured without a driver, so that Git refuses to merge dvc.lock at all"
-        yield WRONG, text, "git config --remove-section merge.gitstage"
-    elif named and not has_driver:
-        yield NOTE, "the merge driver is not configured: dvc.lock is merged as text", "git stage install"
-    elif has_driver and not named:
-        yield NOTE, "no attribute gives dvc.lock to the merge driver: it is merged as text", "git stage install"
-    elif has_driver:
-        yield OK, "dvc.lock is merged stage by stage", None
+        yield WRONG, text, "git stage install"
+        return
+    places = installer.locate(repo)
+    if not driver.is_installed(repo):
+        if places or keys:
+            yield NOTE, "the merge driver is not configured: dvc.lock is merged as text", "git stage install"
+        return
+    if not repo.git("check-attr", "merge", "--", "dvc.lock").strip().endswith(b": gitstage"):
+        yield NOTE, "an attribute gives dvc.lock to another merge driver", "git check-attr -a dvc.lock"
+        return
+    command = os.fsdecode(repo.git("config", "--get", "merge.gitstage.driver")).removesuffix("\n")
+    pythons = {sys.executable, *(_python_of(place.file) or "" for place in places.values() if place.file)}
+    if any(driver.settings(python)["merge.gitstage.driver"] == command for python in pythons):
+        yield OK, "dvc.lock, dvc.yaml and *.dvc are merged stage by stage", None
+    else:
+        yield NOTE, "the merge driver is of another version than the hooks", "git stage install"
 
 
 def _cache(subject: Subject) -> _Told:

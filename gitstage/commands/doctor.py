@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from gitstage.cli import DISPATCHED, volume
@@ -19,24 +17,9 @@ def command(as_json: bool, quiet: bool, verbose: int) -> int:
     """
     from gitstage import doctor
     from gitstage.commands.shim import programs
-    from gitstage.errors import GitstageError
-    from gitstage.git import Repo
-    from gitstage.project import Project, find_root
     from gitstage.ui import Ui, health
 
-    broken: list[doctor.Finding] = []
-    repo, project = None, None
-    try:
-        repo = Repo.discover(os.getcwd())
-        if find_root(os.getcwd()) is not None:
-            project = Project.open()
-    except GitstageError as error:
-        broken.append(doctor.Finding("project", doctor.WRONG, str(error), error.hint))
-    try:
-        findings = doctor.examine(doctor.Subject(repo, project, DISPATCHED, programs())) + broken
-    finally:
-        if project is not None:
-            project.close()
+    findings = doctor.examine(DISPATCHED, programs())
     ok = all(found.level != doctor.WRONG for found in findings)
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     if as_json:

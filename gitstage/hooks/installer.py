@@ -114,13 +114,14 @@ def install(repo: Repo, python: str, *, in_config: bool = False) -> list[Result]
     if in_config:
         confighooks.require_version()
     elif git_version() >= confighooks.NEEDED:
-        if in_everybodys_config():
-            raise GitstageError(
-                "your Git configuration runs the hooks in every repository already", "git stage uninstall --global"
-            )
         in_config = bool(confighooks.present(config))  # as it was; `uninstall` changes that
     with Changes() as changes:
         driver.install(repo, python, changes)
+        if in_everybodys_config():  # and would run twice
+            _uninstall_files(repo, changes)
+            _uninstall_from_config(config, changes)
+            folder = os.path.join(_data_folder(), "hooks")
+            return [Result(hook.name, os.path.join(folder, hook.name), "unchanged") for hook in HOOKS]
         if in_config:
             _uninstall_files(repo, changes)
             return _install_in_config(config, _own_folder(repo), python, changes)

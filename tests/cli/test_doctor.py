@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ import pytest
 from support import SCRIPTS, Repo, new_repo, picture, sealed_environment
 
 from gitstage import cache, doctor
+from gitstage.cli import DISPATCHED
 from gitstage.git import Repo as Opened
 from gitstage.hooks import installer
 from gitstage.project import Project
@@ -36,6 +38,12 @@ def place(ran: Repo, dispatcher: Path) -> Repo:
 
 
 def findings(repo: Repo, **more: Any) -> list[dict[str, str]]:
+    """As `git-stage doctor --json` says; asked of the function itself, which is faster, unless there are options."""
+    if not more:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", repo.env["PATH"])
+            patch.chdir(repo.path)
+            return [dataclasses.asdict(found) for found in doctor.examine(DISPATCHED, SCRIPTS)]
     got = repo.stage("doctor", "--json", **more)
     said = json.loads(got.stdout)
     assert said["ok"] == (got.returncode == 0) == all(one["level"] != "wrong" for one in said["findings"]), got
@@ -177,14 +185,16 @@ def test_dispatcher(place: Repo, dispatcher: Path, tmp_path: Path) -> None:
 
 
 def test_merge_driver(place: Repo) -> None:
-    place.git("config", "merge.gitstage.name", "x")
+    assert the(place, "ok", "merged stage by stage")
+    place.git("config", "--unset", "merge.gitstage.driver")
     mended(place, "wrong", "without a driver")
-    place.write({".gitattributes": "dvc.lock merge=gitstage\n"})
-    assert the(place, "note", "the merge driver is not configured")
-    place.git("config", "merge.gitstage.driver", "x")
-    assert the(place, "ok", "stage by stage")
-    place.remove(".gitattributes")
-    assert the(place, "note", "no attribute gives dvc.lock")
+    command = place.git("config", "merge.gitstage.driver")
+    place.git("config", "merge.gitstage.driver", command.replace("merge-file", "merge-files", 1))
+    mended(place, "note", "the merge driver is of another version")
+    place.remove(".git/info/attributes")
+    mended(place, "note", "the merge driver is not configured")
+    place.write({".git/info/attributes": place.read(".git/info/attributes") + "dvc.lock merge=ours\n"})
+    assert the(place, "note", "to another merge driver")
 
 
 def test_cache_and_settings(place: Repo, tmp_path: Path) -> None:
@@ -207,7 +217,7 @@ def subject(place: Repo) -> Iterator[doctor.Subject]:
 
 def test_what_the_system_refuses(subject: doctor.Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system without programs, a cache without permission or links: told from what the system says."""
-    found = doctor.examine(subject)
+    found = doctor.run_checks(subject)
     assert "hardlink" in next(one.text for one in found if one.check == "cache")
 
     class NoPrograms:
@@ -215,7 +225,9 @@ def test_what_the_system_refuses(subject: doctor.Subject, monkeypatch: pytest.Mo
 
     def wrong() -> dict[str, doctor.Finding]:
         return {
-            one.check: one for one in doctor.examine(subject) if one.level == doctor.WRONG and one.check != "dispatcher"
+            one.check: one
+            for one in doctor.run_checks(subject)
+            if one.level == doctor.WRONG and one.check != "dispatcher"
         }
 
     assert not wrong()
