@@ -14,6 +14,7 @@ from gitstage.cli import volume
 from gitstage.errors import NoProject, UsageError
 
 if TYPE_CHECKING:
+    from gitstage.git import Repo
     from gitstage.hooks.installer import Result
     from gitstage.project import Project
     from gitstage.ui import Ui
@@ -55,12 +56,29 @@ def install_hooks(project: Project, ui: Ui) -> None:
     say_all(installer.install(project.repo, sys.executable), ui)
 
 
+def _repository() -> Repo:
+    from gitstage.git import Repo
+
+    repo = Repo.discover(os.getcwd())
+    if repo is None:
+        raise NoProject("not inside a Git repository", "git init")
+    return repo
+
+
 @click.command()
 @click.option("--global", "everywhere", is_flag=True, help="For every repository of yours, new clones included.")
 @click.option("--config-hooks", is_flag=True, help="Name them in the Git configuration (Git 2.54 or later).")
 @click.option("--template", metavar="DIR", help="Into a template folder, from which `git clone` and `git init` copy.")
+@click.option("--use-pre-commit-tool", is_flag=True, help="Have the pre-commit framework run them.")
 @volume
-def command(everywhere: bool, config_hooks: bool, template: str | None, quiet: bool, verbose: int) -> None:
+def command(
+    everywhere: bool,
+    config_hooks: bool,
+    template: str | None,
+    use_pre_commit_tool: bool,
+    quiet: bool,
+    verbose: int,
+) -> None:
     """Install the Git hooks of this repository.
 
     From then on a commit that would record a stale or lost output is refused, and the outputs follow whatever Git does
@@ -71,9 +89,9 @@ def command(everywhere: bool, config_hooks: bool, template: str | None, quiet: b
     from gitstage.ui import Ui
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
+    if sum((template is not None, everywhere, config_hooks, use_pre_commit_tool)) > 1:
+        raise UsageError("--global, --config-hooks, --template and --use-pre-commit-tool exclude each other")
     if template is not None:
-        if everywhere or config_hooks:
-            raise UsageError("--template does not go with --global or --config-hooks")
         say_all(installer.install_in_template(template, sys.executable), ui)
         if not installer.is_template(template):
             ui.say("To give new clones these hooks:")
@@ -81,11 +99,11 @@ def command(everywhere: bool, config_hooks: bool, template: str | None, quiet: b
     elif everywhere:
         say_all(installer.install_global(sys.executable), ui)
     elif config_hooks:
-        from gitstage.git import Repo
-
-        repo = Repo.discover(os.getcwd())
-        if repo is None:
-            raise NoProject("not inside a Git repository", "git stage install --global")
-        say_all(installer.install(repo, sys.executable, in_config=True), ui)
+        say_all(installer.install(_repository(), sys.executable, in_config=True), ui)
+    elif use_pre_commit_tool:
+        path, changed = installer.install_in_framework(_repository(), sys.executable)
+        ui.say(f"{'updated' if changed else 'unchanged'} {os.path.relpath(path)}")
+        ui.say("Have the framework run its hooks, if it does not yet, and commit that file:")
+        ui.say(f"  pre-commit install {' '.join(f'-t {name}' for name in installer.framework_types())}")
     else:
         install_hooks(Project.open(), ui)

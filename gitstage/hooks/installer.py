@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from gitstage.errors import GitstageError
 from gitstage.git import Repo, git_version, user_git
-from gitstage.hooks import confighooks, driver, husky, managers
+from gitstage.hooks import confighooks, driver, framework, husky, managers
 from gitstage.hooks.changes import Changes
 from gitstage.resources import fill, has_marker, template
 
@@ -134,6 +134,21 @@ def install(repo: Repo, python: str, *, in_config: bool = False) -> list[Result]
         if scripts is not None:
             return _install_under_husky(folder, scripts, _own_folder(repo), python, changes)
         return [_install_one(folder, hook, python, changes, top=repo.top) for hook in HOOKS]
+
+
+def install_in_framework(repo: Repo, python: str) -> tuple[str, bool]:
+    """Make the pre-commit framework's configuration at the top of the work tree run our hooks, as far as it can, and
+    install the merge driver. Returns the configuration's path and whether it was changed."""
+    if repo.top is None:
+        raise GitstageError(f"{repo.git_dir}: has no work tree, and so no .pre-commit-config.yaml")
+    with Changes() as changes:
+        driver.install(repo, python, changes)
+        return framework.configure(repo.top, framework_types(), changes)
+
+
+def framework_types() -> list[str]:
+    """Our hooks that the pre-commit framework can run."""
+    return [hook.name for hook in HOOKS if hook.name in framework.TYPES]
 
 
 def uninstall(repo: Repo) -> list[Result]:

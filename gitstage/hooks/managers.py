@@ -24,7 +24,7 @@ HUSKY_HOOKS = frozenset(
 )
 """Hooks for which husky writes a file; Git runs no other through it."""
 
-_PRE_COMMIT_FILES = (".pre-commit-config.yaml", ".pre-commit-config.yml")
+PRE_COMMIT_FILES = (".pre-commit-config.yaml", ".pre-commit-config.yml")
 _LEFTHOOK_FILES = re.compile(r"\.?lefthook(-local)?\.(ya?ml|toml|jsonc?)")
 
 
@@ -50,7 +50,7 @@ def husky_folder(hooks: str) -> str | None:
 def configured(top: str, manager: str | None, hook: str) -> str | None:
     """The configuration file of `manager` in folder `top` by which it runs ours as `hook`; None if it does not."""
     if manager == PRE_COMMIT:
-        names = list(_PRE_COMMIT_FILES)
+        names = list(PRE_COMMIT_FILES)
         id_ = "pre-commit" if hook == "pre-merge-commit" else hook
         pattern = rf"\bid\s*:\s*['\"]?gitstage-{id_}\b(?!-)"
     elif manager == LEFTHOOK:

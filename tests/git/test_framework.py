@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import Repo, new_repo
 
-from gitstage.hooks import framework, managers
+from gitstage.hooks import framework, installer, managers
 
 MANIFEST = Path(__file__).resolve().parents[2] / ".pre-commit-hooks.yaml"
 IDS = [line.split()[-1] for line in MANIFEST.read_text().splitlines() if line.startswith("- id:")]
@@ -94,17 +94,50 @@ def test_a_merge_that_is_stale_is_refused(place: Repo) -> None:
     assert place.exists(".git/MERGE_HEAD")
 
 
+def test_install_for_the_framework(ran: Repo, tmp_path: Path) -> None:
+    """DVC's option: the framework's configuration is written, or added to, and the framework runs ours."""
+    ran.env["PRE_COMMIT_HOME"] = str(tmp_path / "pre-commit")
+    config = ".pre-commit-config.yaml"
+    done = ran.stage("install", "--use-pre-commit-tool", check=True).stdout.splitlines()
+    assert done[0] == f"updated {config}"
+    fresh = ran.read(config)
+    theirs = (
+        "# mine\nfail_fast: true\nrepos:   # all of them\n\n  # first\n  - repo: meta\n    hooks: [{id: identity}]\n"
+    )
+    ran.write({config: theirs})
+    ran.stage("install", "--use-pre-commit-tool", check=True)
+    text = ran.read(config)
+    head, tail = theirs[: theirs.index("\n\n") + 1], theirs[theirs.index("\n\n") + 1 :]
+    assert text.startswith(head) and text.endswith(tail)
+    assert text[len(head) : -len(tail)].replace("\n  ", "\n").strip() == fresh.removeprefix("repos:\n").strip()
+    again = ran.stage("install", "--use-pre-commit-tool", check=True).stdout.splitlines()
+    assert again[0] == f"unchanged {config}"
+    ran.run("pre-commit", "validate-config", check=True)
+    ran.run("sh", "-c", again[-1], check=True)
+    ran.write({"src": "two\n"})
+    ran.git("add", "src")
+    refused = ran.run("git", "commit", "-qm", "stale")
+    assert refused.returncode == 1 and (refused.stdout + refused.stderr).count("commit refused") == 1
+    assert ran.git("config", "merge.gitstage.driver")
+    ran.write({config: "repos: []\n"})
+    odd = ran.stage("install", "--use-pre-commit-tool")
+    assert odd.returncode == 3 and "no list below `repos:`" in odd.stderr
+    assert ran.read(config) == "repos: []\n"
+    assert ran.stage("install", "--use-pre-commit-tool", "--global").returncode == 2
+
+
 def test_install_leaves_to_the_framework_what_it_runs(place: Repo) -> None:
     """What no framework can run, post-index-change above all, is put beside it."""
     lines = place.stage("install", check=True).stdout.splitlines()
     left = [
         line.split(":")[0] for line in lines if ": left to pre-commit, which runs it by .pre-commit-config.yaml" in line
     ]
-    assert left == ["pre-commit", "pre-merge-commit", "post-checkout", "post-merge", "post-rewrite", "post-commit"]
+    assert left == installer.framework_types()
+    beside = [hook.name for hook in installer.HOOKS if hook.name not in left]
     assert [line for line in lines if line.startswith("installed")] == [
-        "installed .git/hooks/post-applypatch",
-        "installed .git/hooks/post-index-change",
+        f"installed .git/hooks/{name}" for name in beside
     ]
+    assert "post-index-change" in beside
     place.write({"src": "two\n"})
     place.git("add", "src")
     refused = place.run("git", "commit", "-qm", "stale")
