@@ -44,7 +44,9 @@ def say_all(results: Sequence[Result], ui: Ui) -> None:
         ui.say("lefthook takes the place of our hooks when its configuration changes; then: git stage install")
         ui.say("To have it run ours instead, see docs/hooks.md")
     if "husky" in changed:
-        ui.say("The scripts of husky are part of the repository; to give them to everybody: git add .husky && git commit")
+        ui.say(
+            "The scripts of husky are part of the repository; to give them to everybody: git add .husky && git commit"
+        )
 
 
 def install_hooks(project: Project, ui: Ui) -> None:
