@@ -198,7 +198,7 @@ class Project:
             main = self.repo.main_worktree()
             shared = os.path.join(main, self.prefix, ".dvc") if main is not None else ""
             if os.path.isdir(shared):
-                return os.path.join(shared, "cache")
+                return Config.load(shared).cache_dir  # which its config.local may have elsewhere
         return self.config.cache_dir
 
     @cached_property

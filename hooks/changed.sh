@@ -2,8 +2,13 @@
 [ -z "${_PRE_COMMIT_SKIP_POST_CHECKOUT-}" ] || exit "$rc" # in the middle of another hook
 unset GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS
 
+state=${GIT_DIR:-.git}
+if [ -f "$state" ] && IFS= read -r file <"$state"; then # a linked worktree that was just added
+  state=${file#gitdir: }
+fi
+state=$state/gitstage
+
 # The last hook of this very process may have found all in line.
-state=${GIT_DIR:-.git}/gitstage
 if [ -z "${unjudged-}" ] && [ -s "$state/checked" ] && IFS= read -r file <"$state/checked" && [ "$file" = "$PPID" ]; then
   : >"$state/checked"
   exit "$rc"
