@@ -141,7 +141,9 @@ class Stamp:
     def write(self, files: Sequence[str]) -> None:
         """Note that the outputs are in line; `files` (relative to the top) say what they are."""
         if self._time is not None:
-            lines = "".join(f"{name}\n" for name in files if "\n" not in name)
+            # those of the index too, for a sparse checkout may bring them back; it quotes names with line breaks
+            listed = [os.fsdecode(line.partition(b"\t")[2]) for line in self._listing.splitlines()]
+            lines = "".join(f"{name}\n" for name in dict.fromkeys([*files, *listed]) if "\n" not in name)
             notes.write(self._repo, {"stamp.index": self._listing, "stamp": os.fsencode(lines)}, time=self._time)
 
 
