@@ -29,7 +29,7 @@ def concerns(repo: Repo, staged: Collection[str]) -> bool:
     """Is any of the `staged` paths (relative to the top) a pipeline file, or anything that a stage reads or writes?"""
     if any(_is_pipeline_file(path) for path in staged):
         return True
-    known = _noted(repo)
+    known = _noted(repo) if all(map(_is_plain, staged)) else None
     if known is None:
         paths, sources = _relevant_paths(repo)
         known = {path or "." for path in paths}
@@ -63,7 +63,7 @@ def _listing(repo: Repo, sources: Sequence[str]) -> bytes:
 
 
 def _note(repo: Repo, known: Iterable[str], sources: Sequence[str]) -> None:
-    """Paths that Git would quote are left out: one that is staged is left to Python by its look."""
+    """Paths that Git would quote are left out: about one that is staged the note is not asked."""
     if any(not _is_plain(path) for path in sources):
         return
     lines = {
