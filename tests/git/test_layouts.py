@@ -268,6 +268,60 @@ def make_folder(repo: Repo, name: str) -> str:
     return name
 
 
+# where Git stops on its way
+
+
+def count_starts(repo: Repo) -> Path:
+    """From now on each start of Python by a hook is a line of the file."""
+    log = repo.path.parent / "starts"
+    for hook in (repo.path / ".git/hooks").iterdir():
+        text = hook.read_text()
+        python = re.search("^python=(.*)$", text, re.M)
+        if python:
+            wrapper = repo.path.parent / "counted"
+            wrapper.write_text(f'#!/bin/sh\necho "$3" >>{log}\nexec {python[1]} "$@"\n')
+            wrapper.chmod(0o755)
+            hook.write_text(text.replace(python[0], f"python={wrapper}"))
+    return log
+
+
+@pytest.mark.parametrize("backend", ["--merge", "--apply"])
+def test_a_rebase_restores_at_its_begin_and_its_end(made: Repo, backend: str) -> None:
+    for value in range(3):
+        made.git("checkout", "-q", "more" if value == 0 else "many")
+        made.git("checkout", "-q", "-B", "many")
+        made.write({"a.in": f"many {value}\n"})
+        made.stage("repro", "-q", check=True)
+        made.git("commit", "-qam", str(value))
+    made.stage("install", "-q", check=True)
+    made.git("checkout", "-q", "-f", "many")
+    log = count_starts(made)
+    made.git("rebase", "-q", backend, "main")
+    assert at(made).agrees() and made.read("a.out") == "many 2\n"
+    assert len(log.read_text().splitlines()) == 2, log.read_text()
+    log.unlink()
+    made.git("checkout", "-q", "main")
+    made.git("cherry-pick", "main..many")
+    assert at(made).agrees() and made.read("a.out") == "many 2\n"
+    assert len(log.read_text().splitlines()) == 2, log.read_text()
+
+
+def test_a_stop_in_the_middle_has_its_data(made: Repo) -> None:
+    made.stage("install", "-q", check=True)
+    made.git("checkout", "-q", "more")
+    edit = {"GIT_SEQUENCE_EDITOR": "sed -i 1s/pick/edit/"}
+    made.git("rebase", "-q", "-i", "main", env=edit)
+    assert at(made).agrees() and made.read("a.out") == "2\n"
+    made.git("reset", "-q", "--hard", "HEAD~1")
+    assert at(made).agrees() and made.read("a.out") == "1\n"
+    assert made.run("git", "rebase", "--continue").returncode == 1, "the next commit does not fit"
+    assert made.git("ls-files", "-u") != ""
+    made.git("checkout", "-q", "--theirs", "--", "a.in", "dvc.lock")
+    made.git("add", "a.in", "dvc.lock")
+    made.git("rebase", "--continue")
+    assert at(made).agrees() and made.read("a.out") == "4\n"
+
+
 # settings
 
 
