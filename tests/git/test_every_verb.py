@@ -124,7 +124,7 @@ MORE = {
     "rebase, ff": on("ff", "rebase -q two"),
     "rebase, autostash, ff": on("two", "checkout -q more~1 -- {p}a.in {p}dvc.lock", "rebase -q --autostash more~1"),
     "reset --merge": on("main", "reset -q --merge two"),
-    "merge, conflict, theirs, commit": on("two", "merge -q conflict", "checkout -q --theirs -- {p}a.in {p}dvc.lock",
+    "merge, conflict, theirs, commit": on("two", "merge -q conflict", "checkout -q conflict -- {p}a.in {p}dvc.lock",
                                           "commit -qam merged"),
     "merge, autostash": on("main", "checkout -q two -- {p}a.in {p}dvc.lock", "merge -q --autostash --no-edit start"),
     "cherry-pick -n": on("main", "cherry-pick -n two"),

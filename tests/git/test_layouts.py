@@ -272,14 +272,16 @@ def make_folder(repo: Repo, name: str) -> str:
 
 
 def count_starts(repo: Repo) -> Path:
-    """From now on each start of Python by a hook is a line of the file."""
+    """From now on each start of Python by a hook is a line of the file, unless it only looks at a commit."""
     log = repo.path.parent / "starts"
     for hook in (repo.path / ".git/hooks").iterdir():
         text = hook.read_text()
         python = re.search("^python=(.*)$", text, re.M)
         if python:
             wrapper = repo.path.parent / "counted"
-            wrapper.write_text(f'#!/bin/sh\necho "$3" >>{log}\nexec {python[1]} "$@"\n')
+            wrapper.write_text(
+                f'#!/bin/sh\ncase "$*" in *judged*) ;; *) echo "$3" >>{log} ;; esac\nexec {python[1]} "$@"\n'
+            )
             wrapper.chmod(0o755)
             hook.write_text(text.replace(python[0], f"python={wrapper}"))
     return log
@@ -298,12 +300,12 @@ def test_a_rebase_restores_at_its_begin_and_its_end(made: Repo, backend: str) ->
     log = count_starts(made)
     made.git("rebase", "-q", backend, "main")
     assert at(made).agrees() and made.read("a.out") == "many 2\n"
-    assert len(log.read_text().splitlines()) == 2, log.read_text()
+    assert log.read_text().split() == ["post-index-change"] * (2 if backend == "--merge" else 1)
     log.unlink()
     made.git("checkout", "-q", "main")
     made.git("cherry-pick", "main..many")
     assert at(made).agrees() and made.read("a.out") == "many 2\n"
-    assert len(log.read_text().splitlines()) == 2, log.read_text()
+    assert log.read_text().split() == ["post-index-change"] * 2
 
 
 def test_a_stop_in_the_middle_has_its_data(made: Repo) -> None:
@@ -316,8 +318,7 @@ def test_a_stop_in_the_middle_has_its_data(made: Repo) -> None:
     assert at(made).agrees() and made.read("a.out") == "1\n"
     assert made.run("git", "rebase", "--continue").returncode == 1, "the next commit does not fit"
     assert made.git("ls-files", "-u") != ""
-    made.git("checkout", "-q", "--theirs", "--", "a.in", "dvc.lock")
-    made.git("add", "a.in", "dvc.lock")
+    made.git("checkout", "-q", "more~1", "--", "a.in", "dvc.lock")
     made.git("rebase", "--continue")
     assert at(made).agrees() and made.read("a.out") == "4\n"
 
