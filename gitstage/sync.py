@@ -6,13 +6,15 @@ import contextlib
 import fnmatch
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitstage.errors import GitstageError, PipelineError
+from gitstage.git.pushing import Changed
 from gitstage.pipeline import Output, Pipeline, Stage, Target, join
 from gitstage.project import Project
 from gitstage.remote import Need, Outcome, Progress
 from gitstage.targets import select
+from gitstage.tree import Tree
 
 Needs = dict[str | None, list[Need]]
 """By the remote that an output names; None: the one that was asked for, or the default."""
@@ -40,13 +42,13 @@ def needs(project: Project, scope: Scope, *, sending: bool) -> Needs:
     """
     found: Needs = {}
     chosen = chosen_targets(project, project.pipeline, scope)
-    _collect(found, project.pipeline, chosen, None, sending)
+    _add(found, _of_targets(chosen, None, sending))
     for rev, pipeline in history(project, revisions(project, scope)):
         try:
             there = chosen_targets(project, pipeline, scope)
         except PipelineError:
             continue  # a target need not exist in every commit
-        _collect(found, pipeline, there, rev, sending)
+        _add(found, _of_targets(there, rev, sending))
     return found
 
 
@@ -120,16 +122,14 @@ def history(project: Project, commits: Sequence[str]) -> Iterator[tuple[str, Pip
         if tree.state in seen:
             continue
         with contextlib.suppress(PipelineError):
-            pipeline = Pipeline.load(
-                tree, project.root, cwd=project.cwd,
-                bool_style=project.config.bool_style, list_style=project.config.list_style,
-            )  # fmt: skip
+            pipeline = load(project, tree)
             if not pipeline.sources:  # else another file may say which stages there are
                 seen.add(tree.state)
             yield commit, pipeline
 
 
-def _collect(found: Needs, pipeline: Pipeline, targets: Iterable[Target], rev: str | None, sending: bool) -> None:
+def _of_targets(targets: Iterable[Target], rev: str | None, sending: bool) -> Needs:
+    found: Needs = {}
     for target in targets:
         for out in target.stage.outs:
             if target.out not in (None, out.path) or not _is_shared(target.stage, out, sending):
@@ -142,6 +142,51 @@ def _collect(found: Needs, pipeline: Pipeline, targets: Iterable[Target], rev: s
             size = entry.raw.get("size") if entry is not None and not digest.is_dir else None
             need = Need(digest, out.path, rev, part, out.push, size if isinstance(size, int) else None)
             found.setdefault(out.remote.lower() if out.remote else None, []).append(need)
+    return found
+
+
+def _add(found: Needs, more: Needs) -> None:
+    for name, needs_ in more.items():
+        found.setdefault(name, []).extend(needs_)
+
+
+def needs_of_push(project: Project, changes: Sequence[Changed]) -> Needs:
+    """What commits need by the records that they changed. An output that a commit took over as it was is no failure if
+    it is nowhere: it was lost before.
+
+    `changes` are those of this project alone.
+    """
+    repo = project.repo
+    assert repo is not None
+    by_commit: dict[str, dict[str, Changed]] = {}
+    for change in changes:
+        by_commit.setdefault(change.commit, {})[project.from_repo(change.path)] = change
+    old = repo.contents([id_ for change in changes for id_ in change.before])
+    found: Needs = {}
+    for commit, files in by_commit.items():
+        tree = repo.commit(commit, project.prefix, project.memo, bulk=len(by_commit) > 3)
+        try:
+            pipeline = load(project, tree)
+        except PipelineError:
+            continue  # nobody could check it out either
+        for stage in pipeline.stages:
+            record = files.get(stage.file if stage.is_data else stage.lock_file)
+            if record is None:
+                continue
+            before = b"\n".join(old[id_] for id_ in record.before)
+            for name, needs_ in _of_targets([Target(stage)], commit, True).items():
+                for need in needs_:
+                    is_new = record.is_new and need.digest.hex.encode() not in before
+                    found.setdefault(name, []).append(replace(need, required=is_new))
+    return found
+
+
+def load(project: Project, tree: Tree) -> Pipeline:
+    """The pipeline of another state of the project than the work tree's."""
+    config = project.config
+    return Pipeline.load(
+        tree, project.root, cwd=project.cwd, bool_style=config.bool_style, list_style=config.list_style
+    )
 
 
 def _is_shared(stage: Stage, out: Output, sending: bool) -> bool:
@@ -220,7 +265,7 @@ def _fetch_manifests(
             for out in stage.outs
             if any(_may_lead_into(join(pipeline.cwd, word), out.path) for word in scope.targets)
         ]
-        _collect(found, pipeline, inside, rev, False)
+        _add(found, _of_targets(inside, rev, False))
     outcome = Outcome()
     for name in _remotes(found, remote, False):
         lacking = [n for n in found[name] if n.digest.is_dir and project.cache.manifest(n.digest) is None]

@@ -477,6 +477,13 @@ class Repo:
             self._blobs = Blobs(self._program)
         return self._blobs
 
+    def contents(self, ids: Collection[str]) -> dict[str, bytes]:
+        """Blob id -> content. Raises GitstageError if an object is missing."""
+        found: dict[str, bytes] = {}
+        self._running()
+        self._contents().each(list(dict.fromkeys(ids)), found.__setitem__)
+        return found
+
     # -- places --------------------------------------------------------------------------------------------
 
     def hooks_dir(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from gitstage.errors import GitstageError
 
-REFUSING = frozenset({"pre-commit", "pre-merge-commit"})
+REFUSING = frozenset({"pre-commit", "pre-merge-commit", "pre-push"})
 """Hooks whose exit code Git acts on; the others always exit with 0, so that Git's own exit code stays true."""
 
 
@@ -27,6 +27,10 @@ def run_hook(name: str, arguments: Sequence[str]) -> int:
 
         arguments = framework.arguments(name, os.environ) or arguments
     try:
+        if name == "pre-push":
+            from gitstage.hooks import push
+
+            return push.pre_push(*arguments[:1], told=sys.stdin.buffer.read())
         if name in REFUSING:
             from gitstage.hooks import gate
 

@@ -43,6 +43,7 @@ class Hook:
 HOOKS = (
     Hook("pre-commit", refuses=True, stdin=False, gates=("judged.sh", "staged.sh")),
     Hook("pre-merge-commit", refuses=True, stdin=False, gates=("judged.sh", "staged.sh")),
+    Hook("pre-push", refuses=True, stdin=True, gates=("pre-push.sh",)),
     Hook("post-checkout", refuses=False, stdin=False, gates=("post-checkout.sh", "changed.sh")),
     Hook("post-merge", refuses=False, stdin=False, gates=("unjudged.sh", "changed.sh")),
     Hook("post-rewrite", refuses=False, stdin=True, gates=("sequence.sh", "changed.sh")),

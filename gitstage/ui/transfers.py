@@ -90,16 +90,19 @@ def tell(ui: Ui, outcome: Outcome, done: str) -> None:
         ui.say("Everything is up to date.")
 
 
+def lines(problems: Sequence[Problem], cwd: str) -> list[str]:
+    """Each problem once, and how many more there are."""
+    found = list(dict.fromkeys(_line(one, cwd) for one in problems))
+    return found[:_SHOWN] + ([f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else [])
+
+
 def failure(ui: Ui, problems: Sequence[Problem], cwd: str, what: str) -> GitstageError | None:
     """Name what could not be moved, each once; the error to end with, if any is a failure.
 
     `what`: "pushed" or "fetched".
     """
-    lines = list(dict.fromkeys((_line(one, cwd), one.required) for one in problems))
-    for line, required in lines[:_SHOWN]:
-        ui.note(line if required else f"{line}; it is never pushed")
-    if len(lines) > _SHOWN:
-        ui.note(f"and {len(lines) - _SHOWN} more")
+    for line in lines(problems, cwd):
+        ui.note(line)
     failed = [one for one in problems if one.required]
     if not failed:
         return None
@@ -116,7 +119,7 @@ def _advice(failed: Sequence[Problem], what: str) -> str:
 
 
 def _line(problem: Problem, cwd: str) -> str:
-    text = str(problem.error)
+    text = str(problem.error) + ("" if problem.required else "; it is never pushed")
     shown = relative(problem.path, cwd)
     if text.startswith(problem.path):
         return shown + text[len(problem.path) :]
