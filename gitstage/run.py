@@ -17,15 +17,16 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping, 
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gitstage import checkout, formats
+from gitstage import checkout, formats, sync
 from gitstage.define import Edit
 from gitstage.digest import Content, Digest
-from gitstage.errors import Busy, GitstageError, Interrupted, PipelineError, StageFailed
+from gitstage.errors import Busy, ConfigError, GitstageError, Interrupted, PipelineError, StageFailed
 from gitstage.fs import atomic_write, components
 from gitstage.git import clean_env
 from gitstage.locks import RepoLock
 from gitstage.pipeline import Output, Pipeline, Stage, Target
 from gitstage.project import Project
+from gitstage.remote import Need, Progress, RemoteError
 from gitstage.runcache import key_of
 from gitstage.status import Change, StageStatus, status
 from gitstage.store import data_entry, lock_entry
@@ -49,6 +50,9 @@ class Options:
     relink: bool = True
     run_cache: bool = True
     share: bool = True
+    pull: bool = False
+    """Fetch what is missing here from the remotes, results of runs too; `progress` is told."""
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,11 @@ class Executing(Event):
 @dataclass(frozen=True, slots=True)
 class Restored(Event):
     """The result is known from an earlier run; its outputs were taken from the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulling(Event):
+    """The stage lacks nothing but data, which is brought from a remote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,8 @@ def reproduce(
         project, options, lock, project.pipeline, written, made_up=merged.in_work_tree(project, project.pipeline)
     )
     check(project, run.pipeline, stages)
+    if options.pull and options.run_cache and not options.dry:
+        _pull_results(run)
     yield from _reproduce(run, stages)
 
 
@@ -239,12 +250,26 @@ def check(project: Project, pipeline: Pipeline, stages: Sequence[Stage]) -> None
     project.refuse_tracked(kept)
 
 
+def _now(run: _Run, stage: Stage) -> StageStatus:
+    (found,) = merged.marked(status(run.pipeline, run.project.worktree, run.project.cache, [stage]), run.made_up)
+    return found
+
+
 def _bring_up_to_date(run: _Run, stage: Stage, *, force: bool) -> Generator[Event, None, bool]:
     """Yields events; returns (as the generator's value) whether anything was done."""
     project, options = run.project, run.options
     label = stage.label(project.cwd)
-    (now,) = merged.marked(status(run.pipeline, project.worktree, project.cache, [stage]), run.made_up)
+    now = _now(run, stage)
     changes = _without_missing(run.pipeline, now) if options.allow_missing else now.changes
+    if options.pull and changes and not (force or options.dry):
+        is_pulled = all(change.role == "out" and change.state in ("deleted", "not in cache") for change in changes)
+        if is_pulled:
+            yield Pulling(label)
+        _pull(run, [Target(stage)] if is_pulled else _missing_inputs(run.pipeline, now.changes))
+        now = _now(run, stage)
+        changes = _without_missing(run.pipeline, now) if options.allow_missing else now.changes
+        if is_pulled and not changes:
+            return True
     if not changes and not force:
         yield Skipped(label, stage.is_data)
         return False
@@ -305,7 +330,7 @@ def _known_result(run: _Run, stage: Stage, now: StageStatus) -> dict[str, Any] |
         and not now.has("cmd", "dep", "param", "always", "record")
     ):
         found = stage.record.as_entry()
-        if _is_available(project, found):
+        if _is_available(run, stage, found):
             return found
     if not run.options.run_cache:
         return None
@@ -316,7 +341,7 @@ def _known_result(run: _Run, stage: Stage, now: StageStatus) -> dict[str, Any] |
     asked = {**inputs, "outs": [{"path": path} for path in sorted(out.spelled for out in stage.outs)]}
     for known in project.runs.find(asked):
         found = {**asked, "outs": known["outs"]}
-        if key_of(found) == key_of(asked) and _is_available(project, found):
+        if key_of(found) == key_of(asked) and _is_available(run, stage, found):
             return found
     return None
 
@@ -331,9 +356,44 @@ def _may_be_cached(project: Project, stage: Stage) -> bool:
     )
 
 
-def _is_available(project: Project, found: Mapping[str, Any]) -> bool:
-    digests = [_digest(entry) for entry in found["outs"]]
-    return all(digest is not None and not project.cache.lacks(digest) for digest in digests)
+def _is_available(run: _Run, stage: Stage, found: Mapping[str, Any]) -> bool:
+    """Are all objects of a result in the cache, after they were fetched if that is wanted?"""
+    cache = run.project.cache
+    digests = {str(entry["path"]): _digest(entry) for entry in found["outs"]}
+    if run.options.pull:
+        needs: sync.Needs = {}
+        for out in stage.outs:
+            digest = digests.get(out.spelled)
+            if digest is not None:
+                needs.setdefault(out.remote, []).append(Need(digest, out.path))
+        with _released(run.lock), contextlib.suppress(GitstageError):
+            sync.fetch(run.project, needs, progress=run.options.progress)
+    return all(digest is not None and not cache.lacks(digest) for digest in digests.values())
+
+
+def _pull(run: _Run, targets: Sequence[Target]) -> None:
+    """Bring what `targets` have recorded into the cache and the work tree, as far as it can be had."""
+    project = run.project
+    with _released(run.lock):
+        sync.fetch(project, sync.needs_of(targets, None, False), progress=run.options.progress)
+    planned = checkout.plan(project, checkout.wanted_by(targets))
+    result = checkout.apply(project, planned)
+    for error in result.errors.values():
+        raise error
+    project.remember_restored({**project.restored(), **planned.agreed})
+
+
+def _pull_results(run: _Run) -> None:
+    """Bring the results of others' runs, where the default remote can share them."""
+    with _released(run.lock), contextlib.suppress(RemoteError, ConfigError):
+        sync.fetch(run.project, {}, run_cache=True, progress=run.options.progress)
+
+
+def _missing_inputs(pipeline: Pipeline, changes: Sequence[Change]) -> list[Target]:
+    """What would have to be there before the stage can run."""
+    paths = [change.path for change in changes if change.role == "dep" and change.state == "deleted"]
+    owners = [pipeline.owner(path) for path in paths]
+    return [Target(owned[0], None, owned[1].path) for owned in owners if owned is not None]
 
 
 def _digest(entry: Mapping[str, Any]) -> Digest | None:

@@ -42,13 +42,13 @@ def needs(project: Project, scope: Scope, *, sending: bool) -> Needs:
     """
     found: Needs = {}
     chosen = chosen_targets(project, project.pipeline, scope)
-    _add(found, _of_targets(chosen, None, sending))
+    _add(found, needs_of(chosen, None, sending))
     for rev, pipeline in history(project, revisions(project, scope)):
         try:
             there = chosen_targets(project, pipeline, scope)
         except PipelineError:
             continue  # a target need not exist in every commit
-        _add(found, _of_targets(there, rev, sending))
+        _add(found, needs_of(there, rev, sending))
     return found
 
 
@@ -128,7 +128,8 @@ def history(project: Project, commits: Sequence[str]) -> Iterator[tuple[str, Pip
             yield commit, pipeline
 
 
-def _of_targets(targets: Iterable[Target], rev: str | None, sending: bool) -> Needs:
+def needs_of(targets: Iterable[Target], rev: str | None, sending: bool) -> Needs:
+    """What targets of one state of the project (commit `rev`, None: the work tree) need; see `needs`."""
     found: Needs = {}
     for target in targets:
         for out in target.stage.outs:
@@ -174,7 +175,7 @@ def needs_of_push(project: Project, changes: Sequence[Changed]) -> Needs:
             if record is None:
                 continue
             before = b"\n".join(old[id_] for id_ in record.before)
-            for name, needs_ in _of_targets([Target(stage)], commit, True).items():
+            for name, needs_ in needs_of([Target(stage)], commit, True).items():
                 for need in needs_:
                     is_new = record.is_new and need.digest.hex.encode() not in before
                     found.setdefault(name, []).append(replace(need, required=is_new))
@@ -265,7 +266,7 @@ def _fetch_manifests(
             for out in stage.outs
             if any(_may_lead_into(join(pipeline.cwd, word), out.path) for word in scope.targets)
         ]
-        _add(found, _of_targets(inside, rev, False))
+        _add(found, needs_of(inside, rev, False))
     outcome = Outcome()
     for name in _remotes(found, remote, False):
         lacking = [n for n in found[name] if n.digest.is_dir and project.cache.manifest(n.digest) is None]

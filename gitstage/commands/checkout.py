@@ -38,9 +38,31 @@ def command(
     from gitstage.ui import Ui
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened(write=True, on_wait=ui.waiting) as (project, _):
-        chosen = select(project.pipeline, targets, with_deps=with_deps, recursive=recursive)
-        bring(ui, project, chosen, force=force, relink=relink, allow_missing=allow_missing, summary=summary)
+    with opened(on_wait=ui.waiting) as (project, lock):
+        if project.repo is not None and project.repo.setting_bool("autoFetch", False):
+            _fetch(ui, project, targets, with_deps=with_deps, recursive=recursive)
+        with lock:
+            project.sweep()
+            chosen = select(project.load_pipeline(), targets, with_deps=with_deps, recursive=recursive)
+            bring(ui, project, chosen, force=force, relink=relink, allow_missing=allow_missing, summary=summary)
+
+
+def _fetch(ui: Ui, project: Project, targets: Sequence[str], *, with_deps: bool, recursive: bool) -> None:
+    """Bring what the cache lacks, as far as that can be done: the checkout itself says what is missing then."""
+    from gitstage import sync
+    from gitstage.errors import ConfigError
+    from gitstage.remote import RemoteError
+    from gitstage.ui import transfers
+
+    scope = sync.Scope(tuple(targets), with_deps, recursive)
+    try:
+        with transfers.Bar(ui, "Fetching") as bar:
+            outcome = sync.fetch_scope(project, scope, progress=bar)
+    except (RemoteError, ConfigError) as error:
+        ui.note(f"nothing was fetched: {error}")
+        return
+    for line in transfers.lines(outcome.problems, project.cwd):
+        ui.note(line)
 
 
 def bring(

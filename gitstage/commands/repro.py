@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from gitstage.cli import volume
@@ -17,6 +19,7 @@ from gitstage.cli import volume
 @click.option("--downstream", is_flag=True, help="The targets and all that depends on them.")
 @click.option("--force-downstream", is_flag=True, help="Also run what depends on a stage that ran.")
 @click.option("--allow-missing", is_flag=True, help="Missing data alone is no reason to run.")
+@click.option("--pull", is_flag=True, help="Fetch missing data, and results of others' runs, from the remote.")
 @click.option("--dry", is_flag=True, help="Only show what would run.")
 @click.option("-k", "--keep-going", is_flag=True, help="After a failure go on with what does not depend on it.")
 @click.option("--ignore-errors", is_flag=True, help="After a failure go on with everything.")
@@ -27,7 +30,7 @@ from gitstage.cli import volume
 @click.argument("targets", nargs=-1)
 def command(
     targets: tuple[str, ...], force: bool, interactive: bool, single_item: bool, pipeline: bool, all_pipelines: bool,
-    recursive: bool, downstream: bool, force_downstream: bool, allow_missing: bool, dry: bool, keep_going: bool,
+    recursive: bool, downstream: bool, force_downstream: bool, allow_missing: bool, pull: bool, dry: bool, keep_going: bool,
     ignore_errors: bool, glob: bool, no_commit: bool, no_run_cache: bool, quiet: bool, verbose: int,
 ) -> None:  # fmt: skip
     """Bring stages up to date: run those whose command, inputs or outputs changed, inputs first.
@@ -38,15 +41,16 @@ def command(
     from gitstage.errors import GitstageError, PipelineError
     from gitstage.pipeline import PIPELINE_FILE, Target, join
     from gitstage.project import opened
-    from gitstage.ui import UP_TO_DATE, Ui, events
+    from gitstage.ui import UP_TO_DATE, Ui, events, transfers
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
+    bar = transfers.Bar(ui, "Fetching") if pull else None
     options = run.Options(
         force=force, single=single_item, downstream=downstream, force_downstream=force_downstream,
         allow_missing=allow_missing, dry=dry, keep_going=keep_going, ignore_errors=ignore_errors,
-        commit=not no_commit, run_cache=not no_run_cache,
+        commit=not no_commit, run_cache=not no_run_cache, pull=pull, progress=bar,
     )  # fmt: skip
-    with opened(write=True, on_wait=ui.waiting) as (project, lock):
+    with opened(write=True, on_wait=ui.waiting) as (project, lock), bar or contextlib.nullcontext():
         graph = project.pipeline
         for text in graph.warnings:
             ui.note(text)

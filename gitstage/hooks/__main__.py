@@ -30,7 +30,7 @@ def run_hook(name: str, arguments: Sequence[str]) -> int:
         if name == "pre-push":
             from gitstage.hooks import push
 
-            return push.pre_push(*arguments[:1], told=sys.stdin.buffer.read())
+            return push.pre_push(*arguments[:1])
         if name in REFUSING:
             from gitstage.hooks import gate
 

@@ -88,6 +88,7 @@ def hook_text(hook: Hook, python: str) -> str:
         missing = "gitstage is gone, so nothing was checked; --no-verify or GITSTAGE_HOOKS=0 goes on without it"
     else:
         missing = "gitstage is gone, so no output was brought in line; GITSTAGE_HOOKS=0 silences this"
+    forget = ' rm -f "$judged";' if "judged.sh" in hook.gates else ""
     values = {
         "NAME": hook.name,
         "PYTHON": shlex.quote(python),
@@ -97,7 +98,7 @@ def hook_text(hook: Hook, python: str) -> str:
             ['[ "${GITSTAGE_HOOKS-1}" != 0 ] || exit "$rc"', *(template(gate).rstrip("\n") for gate in hook.gates)]
         ),
         "MISSING": missing,
-        "FAILED": '{ status=$?; rm -f "$judged"; [ "$rc" -ne 0 ] || rc=$status; }' if hook.refuses else ":",
+        "FAILED": f'{{ status=$?;{forget} [ "$rc" -ne 0 ] || rc=$status; }}' if hook.refuses else ":",
     }
     return fill(template("hook.sh"), values)
 

@@ -9,18 +9,19 @@ import sys
 
 from gitstage.git import Repo
 from gitstage.git.pushing import Changed, changed, parse_updates
-from gitstage.hooks import projects
+from gitstage.hooks import framework, projects
 from gitstage.pipeline import is_inside
 from gitstage.project import Project
 
 _ANCESTORS = 12  # processes between us and `git push`: hook managers, shells
 
 
-def pre_push(remote: str = "", *, told: bytes) -> int:
-    """Exit code for Git: 1 stops the push. `remote`: Git's name for where it goes, or its URL; `told`: Git's stdin."""
+def pre_push(remote: str = "") -> int:
+    """Exit code for Git: 1 stops the push. `remote`: Git's name for where it goes, or its URL. Reads Git's stdin."""
+    repo = Repo.discover()
+    told = framework.pushed(repo).encode(errors="surrogateescape") if repo and os.environ.get("PRE_COMMIT") == "1" else sys.stdin.buffer.read()
     updates = [update for update in parse_updates(told) if not update.deletes]
-    repo = Repo.discover() if updates else None
-    if repo is None or repo.top is None or not repo.setting_bool("autoPush", True) or _is_dry_run():
+    if not updates or repo is None or repo.top is None or not repo.setting_bool("autoPush", True) or _is_dry_run():
         return 0
     repo.offline = True  # Git has all that it pushes
     changes = changed(repo, updates, remote)

@@ -36,6 +36,8 @@ def _tell(ui: Ui, event: run.Event, cwd: str) -> None:
         ui.say(f"> {event.command}")
     elif isinstance(event, run.Restored):
         ui.say(f"Stage '{event.label}' is cached - skipping run, checking out outputs")
+    elif isinstance(event, run.Pulling):
+        ui.say(f"Pulling data for stage: '{event.label}'")
     elif isinstance(event, run.Verifying):
         ui.say(f"Verifying {event.what} stage: '{event.label}'")
     elif isinstance(event, run.Defined):

@@ -31,9 +31,6 @@ OURS = {
 }
 """Verbs that git-stage has under dvc's name; `stage add` and `stage list` are translated."""
 
-NEEDS_REMOTE = {"repro": {"--pull"}}
-"""Options with which one of our verbs is still left to dvc."""
-
 HINT = re.compile(
     r"\n?To track the changes with git, run:\n\n\tgit add [^\n]*\n"
     r"(?:\nTo enable auto staging, run:\n\n\tdvc config core\.autostage true\n)?"
@@ -306,7 +303,7 @@ def translate(argv: list[str]) -> list[str]:
         ]
     if verb == "stage" and rest[0] == "list":
         return ["git-stage", "list", *rest[1:]]
-    if verb not in OURS or NEEDS_REMOTE.get(verb, set()).intersection(rest):
+    if verb not in OURS:
         return argv
     return ["git-stage", *argv[1:]]
 
