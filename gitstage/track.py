@@ -8,13 +8,15 @@ import posixpath
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 
-from gitstage.digest import Content, Digest, manifest_digest
+from gitstage.digest import Content, Digest, manifest_bytes, manifest_digest
 from gitstage.errors import CacheMiss, GitstageError, PipelineError
 from gitstage.fs import components, remove_any
+from gitstage.memo import stamp
 from gitstage.pipeline import Output, Pipeline, Stage, is_inside, join
 from gitstage.project import Project
+from gitstage.remote import Progress, Remote
 from gitstage.run import Event, write_data_file
-from gitstage.tree import Measured
+from gitstage.tree import Measured, measured_folder
 
 
 def expand(project: Project, targets: Sequence[str], *, glob: bool) -> list[str]:
@@ -66,8 +68,10 @@ def add(
             yield from _add_whole(project, path, owner, commit=commit, relink=relink, written=written)
 
 
-def _check(project: Project, pipeline: Pipeline, path: str) -> tuple[Stage, Output] | None:
-    """The `.dvc` stage and output that `path` updates; None for a new one."""
+def _check_target(
+    project: Project, pipeline: Pipeline, path: str
+) -> tuple[tuple[Stage, Output] | None, os.stat_result | None]:
+    """The `.dvc` stage and output that `path` updates, None for a new one; and what lies there."""
     name = posixpath.basename(path)
     if name.endswith(".dvc") or name in ("dvc.yaml", "dvc.lock"):
         raise GitstageError(
@@ -84,6 +88,12 @@ def _check(project: Project, pipeline: Pipeline, path: str) -> tuple[Stage, Outp
             f"{path}: overlaps with output '{owner[1].path}' of stage '{owner[0].label(project.cwd)}'",
             f"git stage commit -f {owner[0].label(project.cwd)}",
         )
+    return owner, found
+
+
+def _check(project: Project, pipeline: Pipeline, path: str) -> tuple[Stage, Output] | None:
+    """The same for what lies at `path` and can be tracked."""
+    owner, found = _check_target(project, pipeline, path)
     is_part = owner is not None and owner[1].path != path
     if found is None and not is_part:
         raise GitstageError(f"{path}: does not exist")
@@ -208,3 +218,51 @@ def bring_in(project: Project, source: str, target: str, *, force: bool) -> str:
         project.scratch.keep(path, os.path.join(project.kept_dir, "add"))
     project.scratch.forget()
     return path
+
+
+def send(
+    project: Project, source: str, target: str | None, remote: Remote, *, written: list[str],
+    progress: Progress | None = None,
+) -> Iterator[Event]:  # fmt: skip
+    """Send the file or folder `source` (as typed) to `remote` and describe it at `target` (default: its own name),
+    without a copy in the cache or at `target`. Git is not made to ignore it: there is nothing to ignore yet.
+
+    Raises GitstageError if it cannot be tracked there, changes meanwhile, or does not arrive.
+    """
+    path = _below_root(project, target or os.path.basename(os.path.normpath(source)))
+    owner, _ = _check_target(project, project.pipeline, path)
+    if owner is not None and owner[1].path != path:
+        raise GitstageError(f"{path}: lies inside '{owner[1].path}', which is tracked as a whole")
+    _check_overlaps(project.pipeline, [path], [owner])
+    file = owner[0].file if owner is not None else f"{path}.dvc"
+    project.refuse_ignored([file])
+    project.refuse_read_only(file)
+    if not os.path.exists(source):
+        raise GitstageError(f"{source}: does not exist")
+    absolute = os.path.realpath(source)
+    names = [""]
+    if os.path.isdir(absolute):
+        names = sorted(
+            os.path.relpath(os.path.join(top, name), absolute).replace(os.sep, "/")
+            for top, _, files in os.walk(absolute)
+            for name in files
+        )
+    places = {name: os.path.join(absolute, name) if name else absolute for name in names}
+    stats = {name: os.stat(place) for name, place in places.items()}
+    found = {name: Digest(project.worktree.hash_file(place, stats[name])) for name, place in places.items()}
+    manifest = None
+    content = Content(found[""], stats[""].st_size) if names == [""] else None
+    if content is None:
+        measured = measured_folder({name: (digest, stats[name].st_size) for name, digest in found.items()})
+        content = measured.content
+        manifest = (content.digest, manifest_bytes(found))
+    outcome = remote.send_files({digest: places[name] for name, digest in found.items()}, None, progress=progress)
+    changed = [name for name, place in places.items() if stamp(os.stat(place)) != stamp(stats[name])]
+    if changed:
+        remote.withdraw([found[name] for name in changed])
+        raise GitstageError(f"{places[changed[0]]}: changed while it was read", "run the command again")
+    if manifest is not None and not outcome.problems:
+        outcome += remote.send_files({}, manifest, progress=progress)
+    for problem in outcome.problems:
+        raise problem.error
+    yield from write_data_file(project, file, [(Output(path, posixpath.basename(path)), content)], written)

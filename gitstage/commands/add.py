@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import TYPE_CHECKING
+
 import click
 
 from gitstage.cli import volume
 from gitstage.errors import UsageError
+
+if TYPE_CHECKING:
+    from gitstage.ui import Ui
 
 
 @click.command()
@@ -14,11 +20,14 @@ from gitstage.errors import UsageError
 @click.option("-o", "--out", metavar="PATH", help="Copy a target from outside to PATH and track that.")
 @click.option("-f", "--force", is_flag=True, help="With -o: replace what is at PATH.")
 @click.option("--no-relink", is_flag=True, help="Leave the files as they are instead of linking them to the cache.")
+@click.option("--to-remote", is_flag=True, help="Send the data to the remote, without a copy here.")
+@click.option("-r", "--remote", metavar="NAME", help="With --to-remote: that remote instead of the default one.")
+@click.option("--remote-jobs", type=click.IntRange(1), metavar="N", help="With --to-remote: transfers at once.")
 @volume
 @click.argument("targets", nargs=-1, required=True)
 def command(
     targets: tuple[str, ...], no_commit: bool, glob: bool, out: str | None, force: bool, no_relink: bool,
-    quiet: bool, verbose: int,
+    to_remote: bool, remote: str | None, remote_jobs: int | None, quiet: bool, verbose: int,
 ) -> None:  # fmt: skip
     """Track data files or directories: keep them in the cache, describe each in a .dvc file, and ignore them in Git.
 
@@ -31,6 +40,11 @@ def command(
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     if out is not None and len(targets) != 1:
         raise UsageError("-o takes one target")
+    if (remote or remote_jobs) and not to_remote:
+        raise UsageError("--remote and --remote-jobs need --to-remote", "git stage add --to-remote")
+    if to_remote:
+        _send(ui, targets, out, remote, remote_jobs, glob=glob)
+        return
     with opened(write=True, on_wait=ui.waiting) as (project, _):
         written: list[str] = []
         if out is not None:
@@ -43,4 +57,25 @@ def command(
             )
         finally:
             project.changed_files(written)
+        ui.to_commit(project, written)
+
+
+def _send(
+    ui: Ui, targets: tuple[str, ...], out: str | None, remote: str | None, jobs: int | None, *, glob: bool
+) -> None:
+    from gitstage import track
+    from gitstage.project import opened
+    from gitstage.ui import events, transfers
+
+    if glob or len(targets) != 1:
+        raise UsageError("--to-remote takes one target, and no pattern")
+    with (
+        opened(write=True, on_wait=ui.waiting) as (project, _),
+        contextlib.closing(project.remote(remote, jobs=jobs)) as other,
+    ):
+        written: list[str] = []
+        with transfers.Bar(ui, "Pushing") as bar:
+            done = list(track.send(project, targets[0], out, other, written=written, progress=bar))
+        events.tell(ui, done, project.cwd)
+        project.changed_files(written)
         ui.to_commit(project, written)

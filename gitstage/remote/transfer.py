@@ -330,6 +330,51 @@ class Remote:
                 self._remember(sent)
         return failed
 
+    def send_files(
+        self,
+        files: Mapping[Digest, str],
+        manifest: tuple[Digest, bytes] | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        """Send files that are not in the cache: digest -> absolute path; then, if all arrived, a directory's manifest.
+
+        The caller sees to it that no file changed since it was hashed.
+        """
+        progress = progress or Silent()
+        sizes = self.backend.head([digest.key for digest in files])
+        lacking = {d: path for d, path in files.items() if sizes.get(d.key) != _file_size(path)}
+        outcome = self._put([(path, digest.key) for digest, path in lacking.items()], progress)
+        if manifest is None or outcome.problems:
+            return outcome
+        temporary = self.cache.temporary()
+        try:
+            with open(temporary, "xb") as stream:
+                stream.write(manifest[1])
+            return outcome + self._put([(temporary, manifest[0].key)], progress)
+        finally:
+            _remove([temporary])
+
+    def _put(self, items: Sequence[tuple[str, str]], progress: Progress) -> Outcome:
+        """Send files (absolute path, key) that are no objects of the cache."""
+        if not items:
+            return Outcome()
+        places = {key: path for path, key in items}
+        progress.expect(len(items), sum(map(_file_size, places.values())))
+        problems, size = [], 0
+        for key, error in self.backend.put(items, progress.moved):
+            progress.done(key)
+            if error is None:
+                size += _file_size(places[key])
+            else:
+                problems.append(Problem(places[key], None, error))
+        return Outcome(len(items) - len(problems), size, tuple(problems))
+
+    def withdraw(self, digests: Collection[Digest]) -> None:
+        """Delete objects that turned out to be wrong."""
+        for _ in self.backend.delete([digest.key for digest in digests]):
+            pass
+
     def _lost(self, digest: Digest, need: Need) -> Problem:
         return Problem(need.path, need.rev, _nowhere(need, digest, self.name), True, need.required)
 
@@ -533,18 +578,7 @@ class Remote:
         local = {f"runs/{name}": os.path.join(folder, name) for name in _files_below(folder)}
         there = self._runs_there() if local else {}
         items = [(path, key) for key, path in sorted(local.items()) if there.get(key) != _file_size(path)]
-        if not items:
-            return Outcome()
-        progress = progress or Silent()
-        progress.expect(len(items), sum(_file_size(path) for path, _ in items))
-        problems, size = [], 0
-        for key, error in self.backend.put(items, progress.moved):
-            progress.done(key)
-            if error is not None:
-                problems.append(Problem(key, None, error))
-            else:
-                size += _file_size(local[key])
-        return Outcome(len(items) - len(problems), size, tuple(problems))
+        return self._put(items, progress or Silent())
 
     def fetch_runs(self, folder: str, take: Callable[[str, str], bool], *, progress: Progress | None = None) -> Outcome:
         """Bring the results that are not below `folder` yet. `take(temporary file, name below runs/)` files one and
