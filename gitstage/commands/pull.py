@@ -37,7 +37,7 @@ def command(
                 project, wanted, remote=remote, jobs=jobs, run_cache=run_cache, progress=bar
             )  # fmt: skip
         problems = [one for one in outcome.problems if not (allow_missing and one.is_absent)]
-        failed = transfers.failure(ui, problems, project.cwd, "fetched")
+        failed = transfers.failure(ui, problems, project.cwd, "fetched", strict=True)
         with lock:
             project.sweep()
             chosen = sync.chosen_targets(project, project.load_pipeline(), wanted) if targets else None

@@ -96,14 +96,14 @@ def lines(problems: Sequence[Problem], cwd: str) -> list[str]:
     return found[:_SHOWN] + ([f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else [])
 
 
-def failure(ui: Ui, problems: Sequence[Problem], cwd: str, what: str) -> GitstageError | None:
+def failure(ui: Ui, problems: Sequence[Problem], cwd: str, what: str, *, strict: bool = False) -> GitstageError | None:
     """Name what could not be moved, each once; the error to end with, if any is a failure.
 
-    `what`: "pushed" or "fetched".
+    `what`: "pushed" or "fetched"; `strict`: what is never pushed has to be there, too.
     """
     for line in lines(problems, cwd):
         ui.note(line)
-    failed = [one for one in problems if one.required]
+    failed = [one for one in problems if one.required or strict]
     if not failed:
         return None
     count = len({(one.path, one.rev) for one in failed})
@@ -115,7 +115,9 @@ def failure(ui: Ui, problems: Sequence[Problem], cwd: str, what: str) -> Gitstag
 def _advice(failed: Sequence[Problem], what: str) -> str:
     if not all(one.is_absent for one in failed):
         return f"git stage {'push' if what == 'pushed' else 'fetch'}"
-    return "git stage push, in a clone that has it" if what == "fetched" else "git stage repro, or git stage fetch"
+    if what == "fetched" and any(one.required for one in failed):
+        return "git stage push, in a clone that has it"
+    return "git stage repro"
 
 
 def _line(problem: Problem, cwd: str) -> str:
