@@ -19,7 +19,11 @@ _ANCESTORS = 12  # processes between us and `git push`: hook managers, shells
 def pre_push(remote: str = "") -> int:
     """Exit code for Git: 1 stops the push. `remote`: Git's name for where it goes, or its URL. Reads Git's stdin."""
     repo = Repo.discover()
-    told = framework.pushed(repo).encode(errors="surrogateescape") if repo and os.environ.get("PRE_COMMIT") == "1" else sys.stdin.buffer.read()
+    told = (
+        framework.pushed(repo).encode(errors="surrogateescape")
+        if repo and os.environ.get("PRE_COMMIT") == "1"
+        else sys.stdin.buffer.read()
+    )
     updates = [update for update in parse_updates(told) if not update.deletes]
     if not updates or repo is None or repo.top is None or not repo.setting_bool("autoPush", True) or _is_dry_run():
         return 0
