@@ -23,7 +23,8 @@ Needs = dict[str | None, list[Need]]
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Of which states of the project: the work tree, and `branches`, `tags`, all `commits`, or those that `revs` name;
-    and which `targets` there (none: everything), as in targets.select. `glob`: targets are patterns."""
+    and which `targets` there (none: everything), as in targets.select. `glob`: targets are patterns; `max_size`: only
+    outputs that are smaller (in bytes); `kinds`: only "metric" or "plot" outputs."""
 
     targets: tuple[str, ...] = ()
     with_deps: bool = False
@@ -33,31 +34,61 @@ class Scope:
     tags: bool = False
     commits: bool = False
     revs: tuple[str, ...] = ()
+    max_size: int | None = None
+    kinds: tuple[str, ...] = ()
 
 
 def needs(project: Project, scope: Scope, *, sending: bool) -> Needs:
     """What the states in `scope` need; `sending`: less what is never pushed.
 
-    Raises PipelineError for a target that the work tree does not know.
+    Raises PipelineError for a target that no state knows.
     """
     found: Needs = {}
-    chosen = chosen_targets(project, project.pipeline, scope)
-    _add(found, needs_of(chosen, None, sending))
-    for rev, pipeline in history(project, revisions(project, scope)):
+    unknown: PipelineError | None = None
+    is_known = False
+    for rev, pipeline in ((None, project.pipeline), *history(project, revisions(project, scope))):
         try:
-            there = chosen_targets(project, pipeline, scope)
-        except PipelineError:
-            continue  # a target need not exist in every commit
-        _add(found, needs_of(there, rev, sending))
+            targets = chosen_targets(project, pipeline, scope)
+        except PipelineError as error:  # a target need not exist in every state
+            unknown = unknown or error
+            continue
+        is_known = True
+        _add(found, needs_of(targets, rev, sending))
+    if unknown is not None and not is_known:
+        raise unknown
     return found
 
 
 def chosen_targets(project: Project, pipeline: Pipeline, scope: Scope) -> list[Target]:
     """The targets of `scope` in one state of the project. Patterns look into directories whose manifest is cached."""
+    chosen: list[Target] | None
     if scope.glob:
-        return _matching(project, pipeline, scope.targets)
-    chosen = select(pipeline, scope.targets, with_deps=scope.with_deps, recursive=scope.recursive)
-    return [Target(stage) for stage in pipeline.stages] if chosen is None else chosen
+        chosen = _matching(project, pipeline, scope.targets)
+    else:
+        chosen = select(pipeline, scope.targets, with_deps=scope.with_deps, recursive=scope.recursive)
+    if chosen is None:
+        chosen = [Target(stage) for stage in pipeline.stages]
+    if scope.max_size is None and not scope.kinds:
+        return chosen
+    return [
+        Target(target.stage, target.path, out.path)
+        for target in chosen
+        for out in target.stage.outs
+        if target.out in (None, out.path) and _passes(target.stage, out, scope)
+    ]
+
+
+def _passes(stage: Stage, out: Output, scope: Scope) -> bool:
+    size = _recorded_size(stage, out)
+    if scope.max_size is not None and size is not None and size >= scope.max_size:
+        return False
+    return not scope.kinds or out.kind in scope.kinds
+
+
+def _recorded_size(stage: Stage, out: Output) -> int | None:
+    entry = stage.record.outs.get(out.spelled) if stage.record else None
+    size = entry.raw.get("size") if entry is not None else None
+    return size if isinstance(size, int) else None
 
 
 def _matching(project: Project, pipeline: Pipeline, patterns: Sequence[str]) -> list[Target]:
@@ -139,9 +170,8 @@ def needs_of(targets: Iterable[Target], rev: str | None, sending: bool) -> Needs
             if digest is None:
                 continue
             part = posixpath.relpath(target.path, out.path) if target.path not in (None, out.path) else None
-            entry = target.stage.record.outs.get(out.spelled) if target.stage.record else None
-            size = entry.raw.get("size") if entry is not None and not digest.is_dir else None
-            need = Need(digest, out.path, rev, part, out.push, size if isinstance(size, int) else None)
+            size = None if digest.is_dir else _recorded_size(target.stage, out)
+            need = Need(digest, out.path, rev, part, out.push, size)
             found.setdefault(out.remote.lower() if out.remote else None, []).append(need)
     return found
 

@@ -34,10 +34,13 @@ def scope(function: _F) -> _F:
 
 @click.command()
 @scope
+@click.option("--max-size", type=click.IntRange(1), metavar="BYTES", help="Only outputs that are smaller than this.")
+@click.option("--type", "types", type=click.Choice(["metrics", "plots"]), multiple=True, help="Only such outputs.")
 @volume
 def command(
     targets: tuple[str, ...], remote: str | None, jobs: int | None, all_branches: bool, all_tags: bool,
-    all_commits: bool, recursive: bool, with_deps: bool, run_cache: bool, glob: bool, quiet: bool, verbose: int,
+    all_commits: bool, recursive: bool, with_deps: bool, run_cache: bool, glob: bool,
+    max_size: int | None, types: tuple[str, ...], quiet: bool, verbose: int,
 ) -> None:  # fmt: skip
     """Bring the outputs' content from the remote into the cache; the work tree stays as it is.
 
@@ -47,8 +50,9 @@ def command(
     from gitstage.project import opened
     from gitstage.ui import Ui, transfers
 
+    kinds = tuple(kind.removesuffix("s") for kind in types)
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    wanted = sync.Scope(targets, with_deps, recursive, glob, all_branches, all_tags, all_commits)
+    wanted = sync.Scope(targets, with_deps, recursive, glob, all_branches, all_tags, all_commits, (), max_size, kinds)
     with opened() as (project, _), transfers.Bar(ui, "Fetching") as bar:
         outcome = sync.fetch_scope(project, wanted, remote=remote, jobs=jobs, run_cache=run_cache, progress=bar)
     transfers.tell(ui, outcome, "fetched")

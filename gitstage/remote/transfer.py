@@ -518,7 +518,6 @@ class Remote:
             return self._delete(doomed, progress or Silent())
         finally:
             if not dry:
-                self._record.void()
                 self._say_generation(os.urandom(8).hex())
 
     def _with_files(self, keep: Collection[Digest]) -> set[Digest]:

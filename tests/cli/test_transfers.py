@@ -147,6 +147,23 @@ def test_branches_tags_and_commits(shared: Repo) -> None:
     assert md5("old\n") in remote(shared)
     forget(shared)
     assert shared.stage("fetch", "-a", "-T", "data", check=True).stdout == "3 files fetched\n"
+    shared.git("rm", "-q", "data.dvc")
+    forget(shared)
+    assert shared.stage("fetch", "-a", "data", check=True).stdout == "2 files fetched\n"
+    assert shared.stage("fetch", "data").returncode == 3
+
+
+def test_only_small_outputs_or_of_a_kind(shared: Repo) -> None:
+    shared.git("rm", "-q", "--cached", "m")
+    shared.write({"dvc.yaml": PIPELINE.replace("metrics: [m: {cache: false}]", "metrics: [m]"), "data": "12345678\n"})
+    shared.stage("add", "data", check=True)
+    shared.stage("repro", check=True)
+    shared.stage("push", "-q", check=True)
+    forget(shared)
+    assert shared.stage("fetch", "--type", "metrics", check=True).stdout == "1 file fetched\n"
+    assert shared.stage("fetch", "--type", "plots", check=True).stdout == "Everything is up to date.\n"
+    shared.stage("fetch", "-q", "--max-size", "9", check=True)
+    assert [shared.object(md5(text)).exists() for text in ("f\n", "12345678\n")] == [True, False]
 
 
 def test_remotes_by_name(shared: Repo) -> None:
