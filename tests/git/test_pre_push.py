@@ -219,6 +219,27 @@ def test_a_merge_takes_the_data_of_both_sides(sharing: Repo) -> None:
     assert pushed(sharing) >= {first, second}
 
 
+def test_a_project_in_a_folder_and_a_linked_work_tree(sharing: Repo) -> None:
+    sharing.stage("init", "--subdir", "-q", "--no-hooks", cwd=_made(sharing, "sub"), check=True)
+    sharing.write({"sub/.dvc/config": sharing.read(".dvc/config").replace("../../remote", "../../../second")})
+    sharing.write({"sub/f": "in a folder\n"})
+    sharing.stage("add", "f", cwd="sub", check=True)
+    sharing.commit("sub")
+    sharing.git("worktree", "add", "-q", "-b", "linked", "../linked")
+    linked = Repo(sharing.path.parent / "linked", sharing.env)
+    more = commit_data(linked, "more", "more\n")
+    push(linked, "origin", "linked", check=True)
+    assert pushed(sharing) >= BASE | {more} and md5("in a folder\n") not in pushed(sharing)
+    assert [path.read_text() for path in (sharing.path.parent / "second/files").rglob("*") if path.is_file()] == [
+        "in a folder\n"
+    ]
+
+
+def _made(repo: Repo, folder: str) -> str:
+    (repo.path / folder).mkdir()
+    return folder
+
+
 def test_lines_are_parsed_from_the_right() -> None:
     (update,) = parse_updates(b"HEAD@{1 day ago} " + b"1" * 40 + b" refs/heads/a " + b"0" * 40 + b"\n")
     assert (update.local_ref, update.remote_ref, update.deletes) == ("HEAD@{1 day ago}", "refs/heads/a", False)
