@@ -118,6 +118,8 @@ class LocalBackend:
         try:
             move(source, target, key, moved)
         except OSError as error:
+            if error.filename is None:  # it failed while writing: here, or on the remote
+                error.filename = os.path.dirname(target) if os.path.isabs(target) else self._at(key)
             return self._error(key, error)
         return None
 
