@@ -14,7 +14,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +56,10 @@ class Server:
     def argv(self) -> list[str]:
         raise NotImplementedError
 
+    def rclone(self, kind: str, *options: str, root: str = "") -> list[str]:
+        argv = [RCLONE, "--config", "/dev/null", "serve", kind, "--dir-cache-time", "50ms", "--poll-interval", "0"]
+        return [*argv, "--addr", f"127.0.0.1:{self.port}", *options, root or str(self.root)]
+
     @property
     def url(self) -> str:
         """The address of a remote on this server, which nobody else uses if `use` was called."""
@@ -65,6 +68,11 @@ class Server:
     @property
     def settings(self) -> Mapping[str, str]:
         """DVC's settings of that remote."""
+        return {}
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a program that is to reach it needs beside the settings."""
         return {}
 
     def start(self) -> None:
@@ -114,9 +122,7 @@ class S3(Server):
         (self.root / "bucket").mkdir()
 
     def argv(self) -> list[str]:
-        where = f"127.0.0.1:{self.port}"
-        keys = f"{self.key},{self.secret}"
-        return [RCLONE, "--config", "/dev/null", "serve", "s3", "--addr", where, "--auth-key", keys, str(self.root)]
+        return self.rclone("s3", "--auth-key", f"{self.key},{self.secret}")
 
     @property
     def url(self) -> str:
@@ -144,7 +150,7 @@ class Sftp(Server):
             argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(self.folder / name)]
             subprocess.run(argv, check=True)
         public = (self.folder / "host.pub").read_text()
-        (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {public}*.test {public}")
+        (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {public}")
         (self.folder / "authorized_keys").write_text((self.folder / "id.pub").read_text())
         (self.folder / "ssh_config").write_text(
             f"Host data.test\n    HostName 127.0.0.1\n    Port {self.port}\n    User {getpass.getuser()}\n"
@@ -163,9 +169,8 @@ class Sftp(Server):
             if os.getuid() == 0:
                 os.makedirs("/run/sshd", exist_ok=True)
             return [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")]
-        where, keys = f"127.0.0.1:{self.port}", str(self.folder / "authorized_keys")
-        options = ["--addr", where, "--authorized-keys", keys, "--key", str(self.folder / "host")]
-        return [RCLONE, "--config", "/dev/null", "serve", "sftp", *options, "/"]
+        keys = ["--authorized-keys", str(self.folder / "authorized_keys"), "--key", str(self.folder / "host")]
+        return self.rclone("sftp", *keys, root="/")
 
     @property
     def url(self) -> str:
@@ -176,65 +181,101 @@ class Sftp(Server):
         return {"keyfile": str(self.folder / "id")}
 
     @property
-    def command(self) -> str:
-        """A GIT_SSH_COMMAND that knows this server."""
-        return f"ssh -F '{self.folder}/ssh_config'"
+    def environment(self) -> Mapping[str, str]:
+        """An ssh that knows this server, also as data.test."""
+        return {"GIT_SSH_COMMAND": f"ssh -F '{self.folder}/ssh_config'"}
 
 
-class WebDav(Server):
-    """nginx; a second port serves the same files for reading only, if asked for by `http`."""
+class Nginx(Server):
+    """`private/` wants user u with password "p w", nobody gets into `closed/`."""
 
-    kind = "webdav"
+    locations = ""
 
     def prepare(self) -> None:
-        self.read_only = free_port()
-        (self.folder / "tmp").mkdir()
         for folder in (self.folder, self.root, self.folder / "tmp"):
+            folder.mkdir(exist_ok=True)
             folder.chmod(0o777)
+        (self.folder / "users").write_text("u:{PLAIN}p w\n")
         temp = "".join(
             f" {kind}_temp_path {self.folder}/tmp;" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         (self.folder / "nginx.conf").write_text(
             f"load_module {DAV_MODULE};\nuser {getpass.getuser()};\ndaemon off;\npid {self.folder}/pid;\n"
-            f"worker_processes 1;\nerror_log {self.folder}/log;\nevents {{ worker_connections 512; }}\nhttp {{\n"
+            f"master_process off;\nerror_log {self.folder}/log;\nevents {{ worker_connections 512; }}\nhttp {{\n"
             f"  access_log {self.folder}/access; client_max_body_size 0; keepalive_requests 100000;{temp}\n"
-            "  dav_ext_lock_zone zone=z:1m;\n"
-            f"  server {{ listen 127.0.0.1:{self.port}; root {self.root};\n    location / {{\n"
-            "      dav_methods PUT DELETE MKCOL COPY MOVE; dav_ext_methods PROPFIND OPTIONS LOCK UNLOCK;\n"
-            "      dav_ext_lock zone=z; create_full_put_path on; dav_access user:rw; } }\n"
-            f"  server {{ listen 127.0.0.1:{self.read_only}; root {self.root}; location / {{ autoindex on; }} }}\n}}\n"
+            f"  dav_ext_lock_zone zone=z:1m;\n  server {{\n    listen 127.0.0.1:{self.port}; root {self.root};\n"
+            f"    {self.locations}\n    location /closed/ {{ deny all; }}\n    location / {{ }}\n    location /private/ {{\n"
+            f"      auth_basic x; auth_basic_user_file {self.folder}/users;\n    }}\n  }}\n}}\n"
         )
 
     def argv(self) -> list[str]:
-        if NGINX:
-            return [NGINX, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
-        where = f"127.0.0.1:{self.port}"
-        return [RCLONE, "--config", "/dev/null", "serve", "webdav", "--addr", where, str(self.root)]
+        return [NGINX or "nginx", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
+
+    def requests(self) -> list[str]:
+        """Methods of the requests that were answered until now."""
+        lines = (self.folder / "access").read_text().splitlines()
+        return [line.partition('"')[2].partition(" ")[0] for line in lines]
+
+
+class WebDav(Nginx):
+    """Takes files, too."""
+
+    kind = "webdav"
+    locations = (
+        "dav_methods PUT DELETE MKCOL COPY MOVE; dav_ext_methods PROPFIND OPTIONS LOCK UNLOCK; dav_ext_lock zone=z;"
+        " create_full_put_path on; dav_access user:rw;"
+    )
 
     @property
     def url(self) -> str:
         return f"webdav://127.0.0.1:{self.port}/{self.place}"
 
 
-class Http(Server):
-    """The same files as a server that only gives them."""
+class Http(Nginx):
+    """Only gives files."""
 
     kind = "http"
-
-    def argv(self) -> list[str]:
-        if NGINX:
-            (self.folder / "nginx.conf").write_text(
-                f"user {getpass.getuser()};\ndaemon off;\npid {self.folder}/pid;\nworker_processes 1;\n"
-                f"error_log {self.folder}/log;\nevents {{ worker_connections 512; }}\nhttp {{\n"
-                f"  access_log {self.folder}/access; client_body_temp_path {self.folder}/tmp;\n"
-                f"  server {{ listen 127.0.0.1:{self.port}; root {self.root}; location / {{ autoindex on; }} }}\n}}\n"
-            )
-            return [NGINX, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
-        return [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "-d", str(self.root), str(self.port)]
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/{self.place}"
+
+
+class RcloneDav(Server):
+    """Another WebDAV server, which every machine with Python can have."""
+
+    kind = "rclone-webdav"
+
+    def argv(self) -> list[str]:
+        return self.rclone("webdav")
+
+    @property
+    def url(self) -> str:
+        return f"webdav://127.0.0.1:{self.port}/{self.place}"
+
+
+class RcloneSftp(Server):
+    """Another sftp server, which takes a password and replaces nothing by renaming."""
+
+    kind = "rclone-sftp"
+    user, password = "u", "p w"
+
+    def argv(self) -> list[str]:
+        return self.rclone("sftp", "--user", self.user, "--pass", self.password)
+
+    @property
+    def url(self) -> str:
+        return f"ssh://127.0.0.1:{self.port}/{self.place}"
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return {"user": self.user, "password": self.password}
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {
+            "GIT_SSH_COMMAND": f"ssh -F /dev/null -o UserKnownHostsFile='{self.folder}/known' -o StrictHostKeyChecking=no"
+        }
 
 
 class Folder(Server):
@@ -250,7 +291,10 @@ class Folder(Server):
         return str(self.root / self.place)
 
 
-KINDS: dict[str, type[Server]] = {each.kind: each for each in (Folder, S3, Sftp, WebDav, Http)}
+ALL: tuple[type[Server], ...] = (Folder, S3, Sftp, WebDav, Http, RcloneDav, RcloneSftp)
+if not NGINX:  # WebDAV is rclone's then, and so is plain HTTP, of what nothing is written to
+    WebDav, Http = RcloneDav, RcloneDav  # type: ignore[misc]
+KINDS = {each.kind: each for each in ALL}
 
 
 def die_with_parent() -> None:

@@ -67,6 +67,7 @@ class ObjectStoreBackend:
         self._store, self._read_only, self._credentials = store, read_only, credentials
         self._stream, self._only_stream, self._base = stream, only_stream, base
         self._md5, self._bulk = md5, bulk
+        self._has_root = False
         self._patience = Patience()
         self._big = threading.Semaphore(_BIG_AT_ONCE)
 
@@ -139,7 +140,7 @@ class ObjectStoreBackend:
         with open(path, "rb", buffering=0) as source:
             size = os.fstat(source.fileno()).st_size
             if size <= BIG and not self._only_stream:
-                self._store.put(key, source.read(), use_multipart=False)
+                self._put_small(key, source.read())
                 moved(key, size)
                 return
             with self._big:
@@ -149,6 +150,17 @@ class ObjectStoreBackend:
                 else:
                     part = max(_PART, -(-size // _MOST_PARTS))
                     self._store.put(key, watched, use_multipart=True, chunk_size=part, max_concurrency=2)  # type: ignore[arg-type]
+
+    def _put_small(self, key: str, data: bytes) -> None:
+        try:
+            self._store.put(key, data, use_multipart=False)
+        except Exception as error:
+            # obstore makes the folders below the remote's own, not that one
+            if self._stream is None or self._has_root or _status(error) not in (404, 409):
+                raise
+            self._stream.make_root()
+            self._has_root = True
+            self._store.put(key, data, use_multipart=False)
 
     def get(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterator[Done]:
         def fetch(item: tuple[str, str], stop: threading.Event) -> Done:
@@ -160,17 +172,17 @@ class ObjectStoreBackend:
     def _fetch(self, key: str, path: str, moved: Moved, stop: threading.Event) -> None:
         found = self._store.get(key)
         size = found.meta["size"]
-        with open(path, "wb", buffering=0) as target:
+        with _Target(path) as target:
             if size <= BIG:
-                _write(target, found.bytes())
+                target.write(found.bytes())
                 moved(key, size)
             else:
                 for chunk in found.stream(_CHUNK):
                     if stop.is_set():
                         raise Interrupted
-                    _write(target, chunk)
+                    target.write(chunk)
                     moved(key, len(chunk))
-            if target.tell() != size:
+            if target.size != size:
                 raise RemoteError(f"{self.label}: {key}: the transfer ended early", retry=True)
 
     def delete(self, keys: Collection[str]) -> Iterator[Done]:
@@ -268,6 +280,33 @@ class _Single(Exception):
         self.cause = cause
 
 
+class _Target:
+    """A local file being written; what goes wrong with it is our side's, and another try is in vain."""
+
+    def __init__(self, path: str) -> None:
+        self._path, self.size = path, 0
+
+    def __enter__(self) -> _Target:
+        try:
+            self._file = open(self._path, "wb", buffering=0)
+        except OSError as error:
+            raise RemoteError(f"{self._path}: {error.strerror}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, data: Any) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                written = self._file.write(view)
+                view = view[written:]
+                self.size += written
+        except OSError as error:
+            raise RemoteError(f"{self._path}: {error.strerror}") from None
+
+
 class Watched:
     """A local file being sent, in the form that obstore and http.client read; tells how far it is."""
 
@@ -286,12 +325,6 @@ class Watched:
 
     def tell(self) -> int:
         return self._source.tell()
-
-
-def _write(target: Any, data: Any) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[target.write(view) :]
 
 
 def _is_refused(error: Exception) -> bool:
@@ -315,7 +348,10 @@ def _short(error: Exception) -> str:
     code = re.search(r"<Code>([^<]*)</Code>\s*(?:<Message>([^<]*)</Message>)?", text)
     if code:
         return ": ".join(part for part in code.groups() if part)
+    where = re.search(r"(https?://(?:[^/@\s]*@)?[^/?\s]*)", text)
     text = text.rpartition(" - ")[2].partition(": <")[0]
+    if where and "error sending request" in text:
+        text += f" ({where[1]})"
     text = re.sub(r"://[^/@\s]*@", "://", text)
     return " ".join(text.split()).rstrip(": ")[:400]
 

@@ -145,8 +145,10 @@ class SftpBackend:
             parts.append(f"{self._at(folder)}/.{os.urandom(11).hex()}.tmp")
             commands += [f"put {_quoted(path)} {_quoted(parts[-1])}", self._rename(parts[-1], key)]
         watched = {made + 2 * number: (path, key) for number, (path, key) in enumerate(items)}
-        said = self._run(commands, stop, moved=moved, watched=watched)[made:]
-        self._made.update(_parents(folder))
+        said = self._run(commands, stop, moved=moved, watched=watched)
+        if not any(_LOST in lines for lines in said[:made]):
+            self._made.update(_parents(folder))
+        said = said[made:]
         results: Outcomes = []
         tidy = []
         for (_, key), part, sent, named in zip(items, parts, said[::2], said[1::2], strict=True):
@@ -223,7 +225,7 @@ class SftpBackend:
                 elif text == _LOST:
                     again.append(item)
                 else:
-                    error = RemoteError(f"{self.label}: {key(item)}: {text}", absent=bool(_ABSENT.search(text)))
+                    error = RemoteError(f"{self.label}: {key(item)}: {text}", absent=_is_absent(text))
                     done.append((key(item), error))
             left = again
             tries += 1
@@ -281,6 +283,8 @@ class SftpBackend:
             tries += 1
             if _PASSING.search(problem) and self._patience.pause(since, tries, stop):
                 continue
+            if _PASSING.search(problem):
+                problem = f"cannot be reached: {problem}"
             hint = (
                 f"ssh {self._host}" if not problem.startswith("Host key") else f"ssh {self._host} (asks about the key)"
             )
@@ -322,7 +326,8 @@ class SftpBackend:
         with_program = ["-S", self._script("ssh", f'exec {program[-1]} "$@"')] if program != ["ssh"] else []
         keep_alive = ["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"]
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return ["sftp", "-q", *with_program, *self._options, *self._shared(), *keep_alive, "-b", "-", "--", host]
+        asks = ["-o", "BatchMode=no"]  # as Git does; sftp would forbid it, the first word wins
+        return ["sftp", "-q", *asks, *with_program, *self._options, *self._shared(), *keep_alive, "-b", "-", "--", host]
 
     @staticmethod
     def _program(name: str) -> Words:
@@ -479,6 +484,11 @@ def _batches(
     big = [[item] for item in items if size is not None and size(item) > _BIG]
     small = [item for item in items if size is None or size(item) <= _BIG]
     return [*big, *(small[at : at + most] for at in range(0, len(small), most))]
+
+
+def _is_absent(text: str) -> bool:
+    """Does this say that the remote has no such file? That a local one or a folder is missing is said otherwise."""
+    return bool(_ABSENT.search(text)) and not text.startswith(("stat ", "open local ", "dest open ", "local "))
 
 
 def _parents(folder: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from gitstage.remote.backend import RemoteError
 
 _BLOCK = 1 << 20
+_SAFE = "%:/?@!$&'()*+,;=~[]"  # what a URL may hold already; its "[]" stand around the host's address
 
 
 class Readable(Protocol):
@@ -35,7 +36,8 @@ class Stream:
         method: str = "PUT",
         moves: bool = True,
     ) -> None:
-        self._url = urllib.parse.urlsplit(url.rstrip("/"))
+        self._url = urllib.parse.urlsplit(urllib.parse.quote(url.rstrip("/"), safe=_SAFE))
+        self._folder = self._url.path.replace("[", "%5B").replace("]", "%5D")
         self._headers, self._context, self._timeout = dict(headers), context, timeout
         self._method, self._moves = method, moves
 
@@ -62,8 +64,17 @@ class Stream:
         finally:
             connection.close()
 
+    def make_root(self) -> None:
+        """Make the folder of the remote itself, and what it lies in."""
+        if self._moves and self._folder:
+            connection = self._connect()
+            try:
+                self._make_folder(connection, self._folder)
+            finally:
+                connection.close()
+
     def _path(self, key: str) -> str:
-        return f"{self._url.path}/{urllib.parse.quote(key)}"
+        return f"{self._folder}/{urllib.parse.quote(key)}"
 
     def _connect(self) -> http.client.HTTPConnection:
         host, port = self._url.hostname or "", self._url.port
