@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import getpass
+import http.client
 import os
 import random
 import shutil
@@ -101,6 +102,9 @@ class Server:
             self.process.wait(20)
             self.process = None
 
+    def requests(self) -> list[str]:
+        raise NotImplementedError
+
     def path(self, key: str) -> Path:
         """Where the file behind an object of the remote in use lies."""
         return self.root / self.place / key
@@ -138,6 +142,30 @@ class S3(Server):
 
     def path(self, key: str) -> Path:
         return self.root / "bucket" / self.place / key
+
+
+class Moto(S3):
+    """An S3 in memory that writes down each request."""
+
+    kind = "moto"
+
+    def argv(self) -> list[str]:
+        return [os.path.join(SCRIPTS, "moto_server"), "-H", "127.0.0.1", "-p", str(self.port)]
+
+    def start(self) -> None:
+        super().start()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.request("PUT", "/bucket")
+        connection.getresponse().read()
+        connection.close()
+
+    def requests(self) -> list[str]:
+        """Methods of the requests that were answered until now."""
+        return [
+            line.partition('] "')[2].partition(" ")[0]
+            for line in (self.folder / "log").read_text().splitlines()
+            if '] "' in line
+        ]
 
 
 class Sftp(Server):
@@ -291,7 +319,7 @@ class Folder(Server):
         return str(self.root / self.place)
 
 
-ALL: tuple[type[Server], ...] = (Folder, S3, Sftp, WebDav, Http, RcloneDav, RcloneSftp)
+ALL: tuple[type[Server], ...] = (Folder, S3, Moto, Sftp, WebDav, Http, RcloneDav, RcloneSftp)
 if not NGINX:  # WebDAV is rclone's then, and so is plain HTTP, of what nothing is written to
     WebDav, Http = RcloneDav, RcloneDav  # type: ignore[misc]
 KINDS = {each.kind: each for each in ALL}

@@ -268,7 +268,7 @@ class ObjectStoreBackend:
             )
         if kind in _REFUSED or status in (401, 403):
             return RemoteError(f"{self.label}: {key}: access is refused: {text}", self._credentials or None)
-        retry = kind not in _FINAL and (status is None or status >= 500 or status in (408, 409, 425, 429))
+        retry = kind not in _FINAL and (status is None or status >= 500 or status in (408, 409, 423, 425, 429))
         return RemoteError(f"{self.label}: {key}: {text}", retry=retry)
 
 

@@ -40,6 +40,7 @@ _BATCH = 16  # commands that a session is given at once: well below what a pipe 
 _BIG = 4 << 20
 _PERSIST = 10  # seconds that the connection outlives its last session, should nobody close it
 
+_CHATTER = ("Uploading ", "Fetching ", "Warning:")
 _LISTED = re.compile(r"(.)\S+ .* (\d+) (\w{3} [ \d]\d +[\d:]{4,5}) (.*)")
 _PASSING = re.compile(
     "refused|timed out|reset by|closed|broken pipe|lost connection|no route|unreachable|unexpectedly|aborted|"
@@ -326,8 +327,9 @@ class SftpBackend:
         with_program = ["-S", self._script("ssh", f'exec {program[-1]} "$@"')] if program != ["ssh"] else []
         keep_alive = ["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"]
         host = f"[{self._host}]" if ":" in self._host else self._host
-        asks = ["-o", "BatchMode=no"]  # as Git does; sftp would forbid it, the first word wins
-        return ["sftp", "-q", *asks, *with_program, *self._options, *self._shared(), *keep_alive, "-b", "-", "--", host]
+        # ssh may ask, as under Git: sftp would forbid it, the first word wins. With sftp's -q it would not say what failed
+        asks = ["-o", "BatchMode=no", "-o", "LogLevel=ERROR"]
+        return ["sftp", *asks, *with_program, *self._options, *self._shared(), *keep_alive, "-b", "-", "--", host]
 
     @staticmethod
     def _program(name: str) -> Words:
@@ -368,7 +370,7 @@ class _Session:
         if self.run(["lpwd"], None, {}, stop, lines):
             return None
         self.end()
-        said = [line for line in lines if not line.startswith(("sftp>", "Connection closed"))]
+        said = [line for line in lines if not line.startswith(("sftp>", "Connected", "Connection closed"))]
         return said[-1].strip() if said else "Connection closed"
 
     def run(
@@ -409,7 +411,7 @@ class _Session:
                     return said
                 said.append([])
             elif said:
-                if not line.startswith("Warning:"):
+                if not line.startswith(_CHATTER):
                     said[-1].append(line.rstrip())
             elif before is not None:
                 before.append(line)
