@@ -62,6 +62,7 @@ PROMISES = {
     "empty core.hooksPath": "git/test_installer.py::test_an_empty_hooks_path_is_refused",
     "chain with pre-push stdin": "git/test_installer.py::test_a_real_push_tells_both",
     "pre-commit framework with unstaged dvc.lock": "git/test_beside.py::test_pre_commit_hides_unstaged_changes_from_ours",
+    "push of two refs, delete, tag, dry run, unknown remote oid": "git/test_pre_push.py::test_all_kinds_of_updates",
     "merges with the driver missing": "git/test_merge.py::test_without_the_driver_git_merges_by_lines",
     "global core.hooksPath": "git/test_installer.py::test_hooks_path_of_the_user_is_refused",
     "malicious output paths": "git/test_commits.py::test_outputs_of_a_strangers_branch",
