@@ -21,10 +21,8 @@ from gitstage.cache import Cache
 from gitstage.digest import Digest, hash_stream
 from gitstage.errors import CacheMiss, GitstageError, SystemFailure
 from gitstage.remote.backend import Backend, Listed, RemoteError
+from gitstage.remote.generation import Generation
 from gitstage.remote.record import DAY, PushRecord
-
-GENERATION_KEY = ".gitstage/generation"
-"""Holds another text after every `collect`; until the first one there is no such object."""
 
 _PAGE = 1000  # objects that a server lists in one request
 _SAME_AS_LISTING = 16  # questions about single objects that take as long as one page: they are asked beside each other
@@ -32,9 +30,6 @@ _SMALL = 64 << 10  # bytes that are sent as fast as it is asked whether they mus
 _FEW = 16  # small objects that are new since the last push: sent without asking
 _HASH_INLINE = 1 << 20
 _HEX = frozenset("0123456789abcdef")
-_COLLECTING = "collecting"
-_COLLECT_WAIT = 60.0  # seconds that a push waits for somebody's `collect` to end
-_COLLECT_DEAD = 3600.0  # seconds after which a `collect` that says it goes on is believed dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +128,7 @@ class Remote:
     ) -> None:
         self.name, self.cache = name, cache
         self._open, self._record, self._trusts = backend, record, trusts
-        self._current: str | None = None
+        self._generation = Generation(name, lambda: self.backend, cache.temporary)
 
     @cached_property
     def backend(self) -> Backend:
@@ -192,7 +187,7 @@ class Remote:
         oldest one always: if that is wrong, so may be all else."""
         if self._record.generation() is None:
             return set()
-        if self._record.generation() != self._generation():
+        if self._record.generation() != self._generation.known():
             self._record.void()
             return set()
         known = self._record.known(objects)
@@ -216,20 +211,11 @@ class Remote:
 
     def _ask(self, digests: Sequence[Digest]) -> set[Digest]:
         """Those that the remote lacks, found out by as few requests as possible."""
-        absent: set[Digest] = set()
-        for legacy in (False, True):
-            part = [digest for digest in digests if digest.legacy == legacy]
-            folders = [digest for digest in part if digest.is_dir]
-            rest = part
-            if len(part) > _SAME_AS_LISTING and self.backend.can_list and not legacy:
-                gone = self._ask_each(folders)
-                absent |= gone
-                rest = [digest for digest in part if not digest.is_dir]
-                if self._pages() * _SAME_AS_LISTING <= len(rest):
-                    absent |= self._look_up(rest)
-                    continue
-            absent |= self._ask_each(rest)
-        return absent
+        plain = [digest for digest in digests if not digest.legacy]
+        legacy = [digest for digest in digests if digest.legacy]
+        if len(plain) > _SAME_AS_LISTING and self.backend.can_list and self._pages() * _SAME_AS_LISTING <= len(plain):
+            return self._look_up(plain) | self._ask_each(legacy)
+        return self._ask_each(digests)
 
     def _ask_each(self, digests: Sequence[Digest]) -> set[Digest]:
         sizes = self.backend.head([digest.key for digest in digests]) if digests else {}
@@ -258,8 +244,8 @@ class Remote:
     def _remember(self, digests: Iterable[Digest]) -> None:
         found = list(digests)
         if found:
-            known = self._record.generation() if self._current is None else self._current
-            self._record.add(found, self._generation() if known is None else known)
+            known = self._record.generation() if not self._generation.was_read else None
+            self._record.add(found, self._generation.known() if known is None else known)
 
     # -- push ----------------------------------------------------------------------------------------------
 
@@ -274,10 +260,10 @@ class Remote:
             return Outcome()
         result = Outcome()
         for round_ in range(4):
-            before = self._generation()
+            before = self._generation.known()
             outcome = self._push(plan, check or round_ > 0, progress)
             result = Outcome(result.count + outcome.count, result.size + outcome.size, outcome.problems)
-            if (self._trusts and not outcome.count) or before == self._generation_now():
+            if (self._trusts and not outcome.count) or before == self._generation.read():
                 return result
         raise RemoteError(f"{self.name}: objects are being removed from it all the time", "git stage push")
 
@@ -510,7 +496,7 @@ class Remote:
         if not self.backend.can_list or not self.backend.can_write:
             raise RemoteError(f"remote '{self.name}' can only be read")
         if not dry:
-            self._say_generation(f"{_COLLECTING} {os.urandom(8).hex()} {int(time.time())}")
+            self._generation.begin_collecting()
         try:
             doomed = self._doomed(needed, time.time(), grace)
             if dry:
@@ -518,7 +504,7 @@ class Remote:
             return self._delete(doomed, progress or Silent())
         finally:
             if not dry:
-                self._say_generation(os.urandom(8).hex())
+                self._generation.renew()
 
     def _with_files(self, keep: Collection[Digest]) -> set[Digest]:
         for problem in self.fetch_manifests(Need(digest, str(digest)) for digest in keep if digest.is_dir).problems:
@@ -557,18 +543,6 @@ class Remote:
                 else:
                     problems.append(Problem(key, None, error))
         return Collected(tuple(removed), tuple(problems))
-
-    def _say_generation(self, text: str) -> None:
-        temporary = self.cache.temporary()
-        try:
-            with open(temporary, "x", encoding="utf-8") as stream:
-                stream.write(text + "\n")
-            for _, error in self.backend.put([(temporary, GENERATION_KEY)], lambda *_: None):
-                if error is not None:
-                    raise error
-        finally:
-            _remove([temporary])
-        self._current = None
 
     # -- results of earlier runs ---------------------------------------------------------------------------
 
@@ -609,42 +583,6 @@ class Remote:
         if not self.backend.can_list:
             raise RemoteError(f"remote '{self.name}' cannot list what it holds, so it can share no results of runs")
         return {listed.key: listed.size for listed in self.backend.list("runs/") if _is_result(listed.key)}
-
-    # -- generation ----------------------------------------------------------------------------------------
-
-    def _generation(self) -> str:
-        """The remote's generation as this process first read it."""
-        if self._current is None:
-            self._current = self._generation_now()
-        return self._current
-
-    def _generation_now(self) -> str:
-        """Read it; waits for a `collect` that goes on to end."""
-        end, pause = time.monotonic() + _COLLECT_WAIT, 0.2
-        while True:
-            text = self._read(GENERATION_KEY)
-            word, _, rest = text.partition(" ")
-            began = rest.rpartition(" ")[2]
-            is_live = word == _COLLECTING and began.isdigit() and int(began) > time.time() - _COLLECT_DEAD
-            if not is_live:
-                self._current = text
-                return text
-            if time.monotonic() > end:
-                raise RemoteError(f"remote '{self.name}': somebody else is removing objects from it", "try again later")
-            time.sleep(pause)
-            pause = min(2.0, pause * 2)
-
-    def _read(self, key: str) -> str:
-        """A small text on the remote; "" if it is absent."""
-        temporary = self.cache.temporary()
-        try:
-            for _, error in self.backend.get([(key, temporary)], lambda *_: None):
-                if error is not None:
-                    return ""  # some servers call forbidden what is absent
-            with open(temporary, encoding="utf-8", errors="replace") as stream:
-                return stream.read(200).strip()
-        finally:
-            _remove([temporary])
 
 
 class _Wrong(GitstageError):
