@@ -18,7 +18,8 @@ KEY = ".gitstage/generation"
 
 _COLLECTING = "collecting"
 _WAIT = 60.0  # seconds that a push waits for somebody's collection to end
-_DEAD = 3600.0  # seconds after which a collection that says it goes on is believed dead
+_DEAD = 600.0  # seconds after which a collection that did not say again that it goes on is believed dead
+_AGAIN = 60.0  # seconds after which one says so again
 
 
 class Generation:
@@ -27,6 +28,7 @@ class Generation:
     def __init__(self, remote: str, backend: Callable[[], Backend], temporary: Callable[[], str]) -> None:
         self._remote, self._backend, self._temporary = remote, backend, temporary
         self._known: str | None = None
+        self._said = 0.0
 
     @property
     def was_read(self) -> bool:
@@ -55,7 +57,13 @@ class Generation:
 
     def begin_collecting(self) -> None:
         """From here on, whoever pushes waits."""
-        self._put(f"{_COLLECTING} {os.urandom(8).hex()} {int(time.time())}")
+        self._said = time.time()
+        self._put(f"{_COLLECTING} {os.urandom(8).hex()} {int(self._said)}")
+
+    def go_on_collecting(self) -> None:
+        """To be called now and then while objects are removed."""
+        if time.time() - self._said > _AGAIN:
+            self.begin_collecting()
 
     def renew(self) -> None:
         """Objects were removed; void what everybody knew."""

@@ -514,34 +514,43 @@ class Remote:
         return {*keep, *(digest for listing in listings if listing for digest in listing.values())}
 
     def _doomed(self, needed: set[Digest], now: float, grace: float) -> list[Listed]:
-        folders: list[Listed] = []
-        files: list[Listed] = []
+        unneeded: dict[Digest, Listed] = {}
         leftovers: list[Listed] = []
         for listed in self.backend.list(""):
-            age = None if listed.modified is None else now - listed.modified
             digest = Digest.of_key(listed.key)
-            if digest is None:
-                if _is_leftover(listed.key) and age is not None and age > DAY:
-                    leftovers.append(listed)
-            elif digest not in needed and (age is None or age >= grace or self._is_own(digest)):
-                (folders if digest.is_dir else files).append(listed)
-        return [*sorted(folders, key=_key), *sorted(files, key=_key), *sorted(leftovers, key=_key)]
-
-    def _is_own(self, digest: Digest) -> bool:
-        return self._size(digest) is not None or bool(self._record.known([digest]))
+            age = None if listed.modified is None else now - listed.modified
+            if digest is not None and digest not in needed:
+                unneeded[digest] = listed
+            elif digest is None and _is_leftover(listed.key) and age is not None and age > DAY:
+                leftovers.append(listed)
+        known = self._record.known(unneeded)
+        doomed = [
+            listed
+            for digest, listed in sorted(unneeded.items(), key=lambda item: (not item[0].is_dir, item[1].key))
+            if listed.modified is None
+            or now - listed.modified >= grace
+            or digest in known
+            or self._size(digest) is not None
+        ]
+        return doomed + sorted(leftovers, key=lambda listed: listed.key)
 
     def _delete(self, doomed: Sequence[Listed], progress: Progress) -> Collected:
-        """Manifests go before their files, so that a break leaves none that promises what is not there."""
+        """In the order given: manifests go before their files, so that a break leaves none that promises what is not
+        there."""
         progress.expect(len(doomed), None)
-        by_key = {listed.key: listed for listed in doomed}
-        removed, problems = [], []
-        for batch in ([k for k in by_key if k.endswith(".dir")], [k for k in by_key if not k.endswith(".dir")]):
-            for key, error in self.backend.delete(batch) if batch else ():
+        removed: list[Listed] = []
+        problems: list[Problem] = []
+        end = sum(1 for listed in doomed if listed.key.endswith(".dir"))
+        parts = [doomed[:end], *(doomed[start : start + _PAGE] for start in range(end, len(doomed), _PAGE))]
+        for part in parts:
+            by_key = {listed.key: listed for listed in part}
+            for key, error in self.backend.delete(list(by_key)) if part else ():
                 progress.done(key)
                 if error is None:
                     removed.append(by_key[key])
                 else:
                     problems.append(Problem(key, None, error))
+            self._generation.go_on_collecting()
         return Collected(tuple(removed), tuple(problems))
 
     # -- results of earlier runs ---------------------------------------------------------------------------
@@ -638,7 +647,3 @@ def _is_leftover(key: str) -> bool:
     is_temporary = (name.startswith(".") and name.endswith(".tmp")) or name.endswith(".part")
     is_ours = not folder or folder.startswith(("files/md5/", "runs/")) or len(folder) == 2
     return is_ours and (is_temporary or name.startswith(".rclone_temp_"))
-
-
-def _key(listed: Listed) -> str:
-    return listed.key
