@@ -171,7 +171,8 @@ def needs_of(targets: Iterable[Target], rev: str | None, sending: bool) -> Needs
                 continue
             part = posixpath.relpath(target.path, out.path) if target.path not in (None, out.path) else None
             size = None if digest.is_dir else _recorded_size(target.stage, out)
-            need = Need(digest, out.path, rev, part, out.push, size)
+            is_pushed = out.push and not _is_repository_import(target.stage)
+            need = Need(digest, out.path, rev, part, is_pushed, size)
             found.setdefault(out.remote.lower() if out.remote else None, []).append(need)
     return found
 
@@ -221,12 +222,15 @@ def load(project: Project, tree: Tree) -> Pipeline:
 
 
 def _is_shared(stage: Stage, out: Output, sending: bool) -> bool:
-    """Does an output's content go over remotes at all? That of an import from a repository is fetched from there."""
+    """Does an output's content go over remotes at all?"""
     if not out.cache or "://" in out.path:
         return False
-    if not sending:
-        return True
-    return out.push and not (stage.is_import and any("repo" in dep for dep in stage.definition.get("deps") or ()))
+    return not sending or (out.push and not _is_repository_import(stage))
+
+
+def _is_repository_import(stage: Stage) -> bool:
+    """Then its content is had from that repository, and never pushed."""
+    return stage.is_import and any("repo" in dep for dep in stage.definition.get("deps") or ())
 
 
 def push(

@@ -69,7 +69,9 @@ def changed(repo: Repo, updates: Iterable[Update], remote: str) -> list[Changed]
 def _commits(repo: Repo, ids: Sequence[str]) -> list[str]:
     """The commits that `ids` are or, as tags, point to; what is no commit, or not here, is left out."""
     wanted = "".join(f"{id_}^{{commit}}\n" for id_ in dict.fromkeys(ids))
-    lines = repo.git("cat-file", "--batch-check", stdin=wanted.encode()).decode().splitlines() if wanted else []
+    if not wanted:
+        return []
+    lines = repo.git("cat-file", "--batch-check", stdin=wanted.encode(), offline=True).decode().splitlines()
     return [line.split(" ")[0] for line in lines if line.split(" ")[1:2] == ["commit"]]
 
 

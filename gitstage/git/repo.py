@@ -35,6 +35,8 @@ if TYPE_CHECKING:  # the trees are imported when one is asked for: most commands
 _CONFIG = r"^(gitstage\..*|core\.(autocrlf|eol|sparsecheckout)|filter\..*\.(smudge|process))$"
 _HEX = frozenset("0123456789abcdef")
 _MERGED = "GITHEAD_"
+# the second is for versions of Git that do not know the first; LFS has its own
+_OFFLINE = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "GIT_LFS_SKIP_SMUDGE": "1"}
 _LOCK_WAIT = 2.0  # seconds that another process may hold Git's index
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "": False}
 
@@ -122,19 +124,21 @@ class Repo:
 
     # -- the program ---------------------------------------------------------------------------------------
 
-    def git(self, *args: str, stdin: bytes | None = None, check: bool = True, locks: bool = False) -> bytes:
+    def git(
+        self, *args: str, stdin: bytes | None = None, check: bool = True, locks: bool = False, offline: bool = False
+    ) -> bytes:
         """What `git args` writes to stdout, run at the top of the work tree (of a bare repository: in its git dir).
 
         `check`: raise GitstageError with the first line of Git's complaint if it fails. `locks`: it may refresh
-        the index on the way, as `git status` does.
+        the index on the way, as `git status` does. `offline`: it fetches nothing this time.
         """
-        return self._running().run(*args, stdin=stdin, check=check, locks=locks)
+        return self._running().run(
+            *args, stdin=stdin, check=check, locks=locks, env=_OFFLINE if offline else None
+        )  # fmt: skip
 
     def _running(self) -> Program:
         if self.offline and "GIT_NO_LAZY_FETCH" not in self._program.env:
-            # the second is for versions of Git that do not know the first; LFS has its own
-            offline = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "GIT_LFS_SKIP_SMUDGE": "1"}
-            self._program.env.update(offline)
+            self._program.env.update(_OFFLINE)
         return self._program
 
     # -- settings ------------------------------------------------------------------------------------------

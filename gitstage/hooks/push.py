@@ -27,7 +27,6 @@ def pre_push(remote: str = "") -> int:
     updates = [update for update in parse_updates(told) if not update.deletes]
     if not updates or repo is None or repo.top is None or not repo.setting_bool("autoPush", True) or _is_dry_run():
         return 0
-    repo.offline = True  # Git has all that it pushes
     changes = changed(repo, updates, remote)
     code = 0
     for prefix, own in _by_project(repo, changes).items():

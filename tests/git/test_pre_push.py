@@ -235,6 +235,28 @@ def test_a_project_in_a_folder_and_a_linked_work_tree(sharing: Repo) -> None:
     ]
 
 
+def test_a_clone_without_old_blobs(sharing: Repo) -> None:
+    commit_data(sharing, "a1", "1\n")
+    commit_data(sharing, "a2", "2\n")
+    push(sharing, "-q", "origin", "main", check=True)
+    sharing.git("config", "uploadpack.allowFilter", "true", cwd="../origin")
+    origin = f"file://{sharing.path.parent}/origin"
+    sharing.git("clone", "-q", "--filter=blob:none", origin, "../partial")
+    partial = Repo(sharing.path.parent / "partial", sharing.env)
+    partial.stage("install", "-q", check=True)
+    more = commit_data(partial, "more", "more\n")
+    partial.git("update-ref", "-d", "refs/remotes/origin/main")  # as if it had never been fetched
+    sharing.git("init", "-q", "--bare", "../second")
+    push(partial, "../second", "HEAD:refs/heads/main", check=True)
+    assert more in pushed(sharing)
+    sharing.write({"f": "1\n"})
+    sharing.commit("unknown to the partial clone")
+    push(sharing, "-q", "origin", "main", check=True)
+    commit_data(partial, "most", "most\n")
+    push(partial, "-q", "--force", "origin", "HEAD:refs/heads/main", check=True)
+    assert md5("most\n") in pushed(sharing)
+
+
 def _made(repo: Repo, folder: str) -> str:
     (repo.path / folder).mkdir()
     return folder
