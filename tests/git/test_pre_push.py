@@ -146,6 +146,8 @@ def test_what_was_lost_before_does_not_stop_others(sharing: Repo) -> None:
     got = push(sharing, "origin", "main", check=True)
     assert "1 file that these commits took over from earlier ones cannot be found" in got.stderr
     assert pushed(sharing) == {md5("t\n")}
+    got = push(sharing, "origin", "main:new", check=True)  # all its commits are there already
+    assert "gitstage" not in got.stderr
 
 
 def test_a_remote_that_cannot_be_written_stops_the_push(sharing: Repo) -> None:
@@ -205,6 +207,11 @@ def test_all_kinds_of_updates(sharing: Repo) -> None:
     sharing.git("init", "-q", "--bare", "../second")
     push(sharing, "../second", "HEAD", check=True)  # an address without a name
     assert pushed(sharing) >= BASE | {first, third, fourth, md5("v\n")}
+    shutil.rmtree(sharing.path.parent / "remote")
+    sharing.git("checkout", "-q", "--orphan", "fresh")
+    sharing.git("commit", "-q", "-m", "a first commit with data")
+    push(sharing, "origin", "fresh", check=True)
+    assert pushed(sharing) >= BASE
 
 
 def test_a_merge_takes_the_data_of_both_sides(sharing: Repo) -> None:
