@@ -222,7 +222,11 @@ def test_sh_files_are_clean() -> None:
         "install.sh",
         "demo/tutorial.sh",
         "hooks/git-shim.sh",
-        *(str(path) for path in (SOURCE / "hooks").glob("*.sh") if path.name not in ("hook.sh", "husky.sh", "git-shim.sh")),
+        *(
+            str(path)
+            for path in (SOURCE / "hooks").glob("*.sh")
+            if path.name not in ("hook.sh", "husky.sh", "git-shim.sh")
+        ),
         ".ci/run",
     ]
     got = subprocess.run([shellcheck, *files], cwd=SOURCE, text=True, capture_output=True)
