@@ -112,6 +112,28 @@ def manifest_digest(entries: Mapping[str, Digest], *, legacy: bool = False) -> D
     return Digest(hash_bytes(manifest_bytes(entries), legacy=legacy), True, legacy)
 
 
+_NOT_IN_CHECKSUM = frozenset(
+    {"desc", "type", "labels", "meta", "locked", "frozen", "metric", "persist", "isexec", "size", "nfiles"}
+)
+
+
+def checksum(given: Mapping[str, Any]) -> str:
+    """The `md5` at the top of an import's `.dvc` file that holds `given`: over what decides where its data comes from.
+
+    Source: DVC 3, as observed.
+    """
+    top = {key: value for key, value in given.items() if key not in ("md5", "meta", "desc")}
+    if top.get("wdir") == ".":
+        del top["wdir"]
+    return hashlib.md5(json.dumps(_decisive(top), sort_keys=True).encode()).hexdigest()
+
+
+def _decisive(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _decisive(inner) for key, inner in value.items() if key not in _NOT_IN_CHECKSUM}
+    return [_decisive(inner) for inner in value] if isinstance(value, list) else value
+
+
 def parse_manifest(data: bytes, name: str, *, legacy: bool = False) -> dict[str, Digest]:
     """Read a directory manifest into path -> digest, sorted by path.
 

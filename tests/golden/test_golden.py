@@ -28,6 +28,7 @@ SCENARIOS = {path.parent.name: path for path in sorted(HERE.glob("*/scenario.jso
 OURS = {
     *("init", "repro", "status", "add", "checkout", "commit", "install", "uninstall", "root", "version", "help"),
     *("push", "pull", "fetch", "remote"),
+    *("freeze", "unfreeze", "remove", "move", "unprotect"),
 }
 """Verbs that git-stage has under dvc's name; `stage add` and `stage list` are translated."""
 

@@ -1,0 +1,24 @@
+"""`git stage move`."""
+
+from __future__ import annotations
+
+import click
+
+from gitstage.cli import volume
+
+
+@click.command()
+@volume
+@click.argument("source")
+@click.argument("target")
+def command(source: str, target: str, quiet: bool, verbose: int) -> None:
+    """Rename data that a .dvc file tracks from SOURCE to TARGET, which may be a folder; the .dvc file goes along."""
+    from gitstage import amend
+    from gitstage.project import opened
+    from gitstage.ui import Ui
+
+    ui = Ui(quiet=quiet, verbose=bool(verbose))
+    with opened(write=True, on_wait=ui.waiting) as (project, _):
+        written: list[str] = []
+        amend.move(project, source, target, written)
+        ui.to_commit(project, written)

@@ -1,0 +1,107 @@
+"""The verbs that change what is described, step by step beside real dvc: same exits, same files, same cache."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from support import Repo, differences, new_repo, sealed_environment
+
+PIPELINE = """\
+vars:
+- word: hello
+stages:
+  s:
+    cmd: cp a o
+    deps: [a]
+    outs: [o]
+  u:
+    frozen: true
+    cmd: cp a u
+    deps: [a]
+    outs: [u]
+  t:
+    cmd: echo ${word} > t
+    outs: [t]
+  g:
+    foreach: [x, y]
+    do:
+      cmd: echo ${item} > g_${item}
+      outs:
+      - g_${item}
+  p:
+    cmd: echo p > p
+    outs:
+    - p:
+        persist: true
+        cache: false
+"""
+NEST = "stages:\n  n:\n    cmd: echo n > n\n    outs:\n    - n\n"
+FILES = {
+    "a": "1\n",
+    "d/x": "x\n",
+    "e": "e\n",
+    "keep": "k\n",
+    "u": "1\n",
+    "sub/keep": "k\n",
+    "../outside": "o\n",
+    "dvc.yaml": PIPELINE,
+    "nest/dvc.yaml": NEST,
+}
+
+STEPS = [
+    ["freeze", "s", "nest/dvc.yaml:n"],
+    ["unfreeze", "s", "nest/dvc.yaml:n"],
+    ["freeze", "a.dvc"],
+    ["unfreeze", "a.dvc"],
+    *(["freeze", bad] for bad in ("o", "a", "g", "g@x", "t", "dvc.yaml", "nope", "nope.dvc")),
+    ["freeze"],
+    *(["remove", bad] for bad in ("a", "d/x", "g", "nope", "o", "dvc.yaml:nope")),
+    ["remove", "u"],
+    ["remove", "--outs", "p"],
+    ["remove", "nest/dvc.yaml"],
+    *(["move", *bad.split()] for bad in ("o oo", "d/x y", "nope x", "a ../x", "a nodir/x", "a .dvc/x", "d d/y", "a a")),
+    ["move", "a", "sub"],
+    ["move", "d", "dd"],
+    ["move", "sub/a", "a"],
+    ["move", "imported", "sub/other"],
+    ["remove", "dd.dvc"],
+    ["remove", "--outs", "e.dvc", "s"],
+    ["unprotect", "a", "sub"],
+    ["unprotect", "nope"],
+]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Repo, Repo]:
+    """Two equal projects, made by dvc: one for us, one for dvc."""
+    folder = tmp_path_factory.mktemp("verbs")
+    theirs = new_repo(folder / "theirs/repo", sealed_environment(folder / "home"))
+    theirs.dvc("init", "-q", check=True)
+    theirs.write(FILES)
+    theirs.dvc("config", "cache.type", "hardlink", check=True)
+    theirs.dvc("add", "-q", "a", "d", "e", check=True)
+    theirs.dvc("import-url", "-q", "../outside", "imported", check=True)
+    theirs.dvc("repro", "-q", "-P", check=True)
+    theirs.commit("made")
+    shutil.copytree(folder / "theirs", folder / "ours", symlinks=True)
+    for name in ("a", "d/x", "e", "o", "u", "imported"):  # the copies are no links into the copied cache
+        (folder / "ours/repo" / name).unlink()
+    ours = Repo(folder / "ours/repo", theirs.env)
+    ours.stage("checkout", "-f", check=True)
+    return ours, theirs
+
+
+def test_the_same_steps_have_the_same_effect(both: tuple[Repo, Repo]) -> None:
+    ours, theirs = both
+    assert not differences(theirs.tree(), ours.tree())
+    wrong = []
+    for step in STEPS:
+        got, expected = ours.stage(*step), theirs.dvc(*step)
+        if (got.returncode == 0) != (expected.returncode == 0):
+            wrong.append(f"{step}: exit {got.returncode}, dvc {expected.returncode}\n{got.stderr}\n{expected.stderr}")
+        if got.returncode:
+            assert got.stderr.startswith("git-stage: ") and "Traceback" not in got.stderr, step
+        wrong += [f"{step}: {line}" for line in differences(theirs.tree(), ours.tree())]
+    assert not wrong, "\n".join(wrong)
+    assert theirs.dvc("status", check=True).stdout == ours.dvc("status", check=True).stdout
