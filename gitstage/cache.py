@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, manifest_digest, parse_manifest
 from gitstage.errors import CacheMiss, FormatError, GitstageError
@@ -184,6 +184,20 @@ class Cache:
                 os.chmod(folder, self._folder_mode)
         self._made.add(folder)
 
+    def objects(self) -> Iterator[tuple[Digest, str]]:
+        """Every object, plain and legacy, with its path. Files that are named like none are passed over."""
+        for base, legacy in ((f"{self.folder}/files/md5", False), (self.folder, True)):
+            for short in _names(base):
+                for rest in _names(f"{base}/{short}") if len(short) == 2 else ():
+                    with contextlib.suppress(ValueError):
+                        yield Digest.parse(short + rest, legacy=legacy), f"{base}/{short}/{rest}"
+
+    def remove(self, digest: Digest) -> None:
+        """Delete one object; a missing one is fine."""
+        self._manifests.pop(digest, None)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path(digest))
+
     def sweep(self, dead: Collection[str]) -> None:
         """Remove temporary files at the top of the cache that processes named in `dead` left (other file system)."""
         for name in os.listdir(self.folder) if dead and os.path.isdir(self.folder) else []:
@@ -298,6 +312,13 @@ class _Tee:
         while view:
             view = view[self._write(view) :]
         return block
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _move(source: str, target: str) -> None:

@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "remove": "Take stages or data out of the project.",
     "move": "Rename tracked data.",
     "unprotect": "Make links into the cache plain files that may be edited.",
+    "gc": "Delete objects that nothing needs from the cache.",
     "list": "List the stages.",
     "show": "Show a tracked path's hash, size, cache path and files.",
     "remote": "Say where data is kept for others: add, list, modify, remove, rename, default.",

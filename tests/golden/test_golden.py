@@ -29,6 +29,7 @@ OURS = {
     *("init", "repro", "status", "add", "checkout", "commit", "install", "uninstall", "root", "version", "help"),
     *("push", "pull", "fetch", "remote"),
     *("freeze", "unfreeze", "remove", "move", "unprotect"),
+    *("freeze", "unfreeze", "remove", "move", "unprotect", "gc"),
 }
 """Verbs that git-stage has under dvc's name; `stage add` and `stage list` are translated."""
 
