@@ -30,6 +30,7 @@ OURS = {
     *("push", "pull", "fetch", "remote"),
     *("freeze", "unfreeze", "remove", "move", "unprotect"),
     *("freeze", "unfreeze", "remove", "move", "unprotect", "gc"),
+    *("freeze", "unfreeze", "remove", "move", "unprotect", "gc", "remote", "config", "cache"),
 }
 """Verbs that git-stage has under dvc's name; `stage add` and `stage list` are translated."""
 
