@@ -192,6 +192,15 @@ class Cache:
                     with contextlib.suppress(ValueError):
                         yield Digest.parse(short + rest, legacy=legacy), f"{base}/{short}/{rest}"
 
+    def adopt(self, source: str, digest: Digest) -> None:
+        """Make the file at absolute `source`, whose content is `digest`, an object too: by a hard link, else a copy."""
+        temporary = self._temporary()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        self._publish(temporary, digest)
+
     def remove(self, digest: Digest) -> None:
         """Delete one object; a missing one is fine."""
         self._manifests.pop(digest, None)

@@ -39,6 +39,8 @@ COMMANDS: dict[str, str] = {
     "list": "List the stages.",
     "show": "Show a tracked path's hash, size, cache path and files.",
     "remote": "Say where data is kept for others: add, list, modify, remove, rename, default.",
+    "config": "Show or change DVC's settings.",
+    "cache": "Say where the cache is; bring a cache of DVC 2 to DVC 3's layout.",
     "root": "Print the project's root.",
     "install": "Install the Git hooks in this repository.",
     "uninstall": "Remove the Git hooks and put earlier ones back.",
