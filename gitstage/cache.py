@@ -23,6 +23,12 @@ PROTECTED = 0o444
 _BACKDATE = 50_000_000  # ns: a restored copy's mtime lies this far back, so that any later write shows
 
 
+def object_key(digest: Digest) -> str:
+    """Where an object lies below the folder of a cache or remote."""
+    base = "" if digest.legacy else "files/md5/"
+    return f"{base}{digest.hex[:2]}/{digest.hex[2:]}{'.dir' if digest.is_dir else ''}"
+
+
 class Cache:
     """Objects below `folder` (absolute). `types`: link types to try in order; `shared`: group-writable folders."""
 
@@ -39,6 +45,7 @@ class Cache:
     def path(self, digest: Digest) -> str:
         """Where the object lies, or would."""
         return f"{self.folder}/{digest.key}"
+        return f"{self.folder}/{object_key(digest)}"
 
     def has(self, digest: Digest) -> bool:
         """Is this one object there and right? An unprotected one is hashed: protected if right, else put away."""
@@ -191,6 +198,17 @@ class Cache:
                 for rest in _names(f"{base}/{short}") if len(short) == 2 else ():
                     with contextlib.suppress(ValueError):
                         yield Digest.parse(short + rest, legacy=legacy), f"{base}/{short}/{rest}"
+
+    def take_in(self, temporary: str, digest: Digest) -> bool:
+        """Make a temporary file of ours the object `digest`; it is gone then. False, without a trace, if its content
+        is another."""
+        with open(temporary, "rb") as stream:
+            is_right = hash_stream(stream, legacy=digest.legacy)[0] == digest.hex
+        if is_right and not self.has(digest):
+            self._publish(temporary, digest)
+        else:
+            os.unlink(temporary)
+        return is_right
 
     def adopt(self, source: str, digest: Digest) -> None:
         """Make the file at absolute `source`, whose content is `digest`, an object too: by a hard link, else a copy."""

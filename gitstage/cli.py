@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import keyword
 import os
 import sys
 from collections.abc import Callable
@@ -35,6 +36,11 @@ COMMANDS: dict[str, str] = {
     "remove": "Take stages or data out of the project.",
     "move": "Rename tracked data.",
     "unprotect": "Make links into the cache plain files that may be edited.",
+    "import": "Track a copy of what another Git repository has.",
+    "import-url": "Track a copy of a file or folder from outside.",
+    "update": "Bring imports up to date with where they are from.",
+    "get": "Copy what another Git repository has.",
+    "get-url": "Copy a file or folder from outside.",
     "gc": "Delete objects that nothing needs from the cache.",
     "list": "List the stages.",
     "show": "Show a tracked path's hash, size, cache path and files.",
@@ -71,7 +77,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
-        module = importlib.import_module(f"gitstage.commands.{cmd_name.replace('-', '_')}")
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"gitstage.commands.{name}{'_' if keyword.iskeyword(name) else ''}")
         command: click.Command = module.command
         return command
 

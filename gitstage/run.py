@@ -116,6 +116,14 @@ class LockWritten(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Importing(Event):
+    """Data from `source` is about to be copied to `path`."""
+
+    source: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Warned(Event):
     """Something the user should know."""
 

@@ -28,11 +28,11 @@ def expand(project: Project, targets: Sequence[str], *, glob: bool) -> list[str]
             names = sorted(globbing.glob(target, recursive=True))
             if not names:
                 raise GitstageError(f"{target}: matches nothing")
-        found += [_below_root(project, name) for name in names]
+        found += [below_root(project, name) for name in names]
     return list(dict.fromkeys(found))
 
 
-def _below_root(project: Project, name: str) -> str:
+def below_root(project: Project, name: str) -> str:
     if os.path.isabs(name):
         path = posixpath.relpath(os.path.realpath(os.path.dirname(name)), project.root)
         path = posixpath.normpath(posixpath.join(path, os.path.basename(name)))
@@ -193,7 +193,7 @@ def _new_size(
 
 def bring_in(project: Project, source: str, target: str, *, force: bool) -> str:
     """Copy a file or folder from outside to `target` (as typed) so that it can be added; returns its path."""
-    path = _below_root(project, target)
+    path = below_root(project, target)
     if not os.path.lexists(source):
         raise GitstageError(f"{source}: does not exist")
     if os.path.isdir(project.folder.absolute(path)) and target.endswith("/"):

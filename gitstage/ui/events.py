@@ -18,7 +18,7 @@ def tell(ui: Ui, events: Iterable[run.Event], cwd: str = "") -> bool:
         if isinstance(event, run.Skipped):
             ui.say(f"{'' if event.is_data else 'Stage '}'{event.label}' didn't change, skipping")
             continue
-        if isinstance(event, (run.Running, run.Restored, run.Verifying)):
+        if isinstance(event, (run.Running, run.Restored, run.Verifying, run.Importing)):
             if ran:
                 ui.say()
             ran = True
@@ -40,6 +40,8 @@ def _tell(ui: Ui, event: run.Event, cwd: str) -> None:
         ui.say(f"Pulling data for stage: '{event.label}'")
     elif isinstance(event, run.Verifying):
         ui.say(f"Verifying {event.what} stage: '{event.label}'")
+    elif isinstance(event, run.Importing):
+        ui.say(f"Importing '{event.source}' -> '{relative(event.path, cwd)}'")
     elif isinstance(event, run.Defined):
         ui.say(f"Added stage '{event.label}' in '{relative(event.path, cwd)}'")
     elif isinstance(event, run.LockWritten):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support import Repo, new_repo, sealed_environment
+from support import Repo, compare_with_dvc, dvc_steps, new_repo, sealed_environment
 
 STEPS = """\
 config core.autostage true
@@ -70,13 +70,15 @@ def both(tmp_path: Path) -> tuple[Repo, Repo]:
 
 def test_the_same_steps_leave_the_same_files(both: tuple[Repo, Repo]) -> None:
     ours, theirs = both
-    for line in STEPS.splitlines():
-        got = ours.stage(*line.split(), cwd="sub")
-        expected = theirs.dvc(*line.split(), cwd="sub")
-        assert (got.returncode == 0) == (expected.returncode == 0), (line, got.stderr, expected.stderr)
-        assert got.returncode or got.stdout == expected.stdout.replace("/theirs/", "/ours/"), line
-        assert settings(ours) == settings(theirs), line
-        assert not got.returncode or got.stderr.startswith("git-stage: "), line
+    steps = [line.split() for line in STEPS.splitlines()]
+    wrong = compare_with_dvc(ours, theirs, steps, cwd="sub")
+    assert not wrong, "\n".join(wrong)
+    showing = [step for step in steps if step[-1].count(".") == 1 and not {"-u", "-l"}.intersection(step)]
+    showing += [["cache", "dir"], ["cache", "dir", "--local"]]
+    for step, (code, text, _) in zip(showing, dvc_steps(theirs, showing, "sub", look=False), strict=True):
+        got = ours.stage(*step, cwd="sub")
+        assert (got.returncode == 0) == (code == 0), step
+        assert got.returncode or got.stdout == text.replace("/theirs/", "/ours/"), step
     ours.stage("config", "cache.type", "copy", check=True)
     theirs.dvc("config", "cache.type", "copy", check=True)
     for more in ([], ["--show-origin"], ["--local"], ["--global", "--show-origin"]):

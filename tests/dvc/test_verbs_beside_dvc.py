@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from support import Repo, differences, new_repo, sealed_environment
+from support import Repo, compare_with_dvc, differences, new_repo, sealed_environment
 
 PIPELINE = """\
 vars:
@@ -95,13 +95,6 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Repo, Repo]:
 def test_the_same_steps_have_the_same_effect(both: tuple[Repo, Repo]) -> None:
     ours, theirs = both
     assert not differences(theirs.tree(), ours.tree())
-    wrong = []
-    for step in STEPS:
-        got, expected = ours.stage(*step), theirs.dvc(*step)
-        if (got.returncode == 0) != (expected.returncode == 0):
-            wrong.append(f"{step}: exit {got.returncode}, dvc {expected.returncode}\n{got.stderr}\n{expected.stderr}")
-        if got.returncode:
-            assert got.stderr.startswith("git-stage: ") and "Traceback" not in got.stderr, step
-        wrong += [f"{step}: {line}" for line in differences(theirs.tree(), ours.tree())]
+    wrong = compare_with_dvc(ours, theirs, STEPS)
     assert not wrong, "\n".join(wrong)
     assert theirs.dvc("status", check=True).stdout == ours.dvc("status", check=True).stdout

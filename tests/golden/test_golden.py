@@ -31,6 +31,7 @@ OURS = {
     *("freeze", "unfreeze", "remove", "move", "unprotect"),
     *("freeze", "unfreeze", "remove", "move", "unprotect", "gc"),
     *("freeze", "unfreeze", "remove", "move", "unprotect", "gc", "remote", "config", "cache"),
+    *("import-url", "update"),
 }
 """Verbs that git-stage has under dvc's name; `stage add` and `stage list` are translated."""
 

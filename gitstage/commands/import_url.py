@@ -1,0 +1,36 @@
+"""`git stage import-url`."""
+
+from __future__ import annotations
+
+import click
+
+from gitstage.cli import volume
+from gitstage.commands.import_ import _mode
+
+
+@click.command()
+@click.option("-f", "--force", is_flag=True, help="Replace what is there.")
+@click.option("--no-exec", is_flag=True, help="Only write the .dvc file; `git stage update` does the rest.")
+@click.option("--no-download", is_flag=True, help="Write down which data it is, but do not copy it.")
+@click.option("-j", "--jobs", type=int, metavar="N", help="Transfers at once.")
+@volume
+@click.argument("url")
+@click.argument("out", required=False)
+def command(
+    url: str, out: str | None, force: bool, no_exec: bool, no_download: bool, jobs: int | None,
+    quiet: bool, verbose: int,
+) -> None:  # fmt: skip
+    """Track a copy of URL, a file or folder outside the project, and note where it is from.
+
+    It goes to OUT, by default its name, here. `git stage update` gets it anew when it has changed.
+    """
+    from gitstage import imports
+    from gitstage.project import opened
+    from gitstage.ui import Ui, events
+
+    mode = _mode(no_exec, no_download)
+    ui = Ui(quiet=quiet, verbose=bool(verbose))
+    with opened(write=True, on_wait=ui.waiting) as (project, _):
+        written: list[str] = []
+        events.tell(ui, imports.import_path(project, url, out, force=force, mode=mode, written=written), project.cwd)
+        ui.to_commit(project, written)

@@ -1,0 +1,80 @@
+"""Somebody else's repository, as a bare copy that is brought up to date when it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from gitstage.errors import GitstageError
+from gitstage.fs import remove_any
+from gitstage.git.program import Program, clean_env
+from gitstage.git.repo import Repo
+
+_HEAD = "refs/gitstage/head"
+_SPECS = ("+HEAD:" + _HEAD, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+
+
+class Blob(NamedTuple):
+    """A file in a commit: its id, and its mode as Git writes it ("100644")."""
+
+    id: str
+    mode: str
+
+
+class Clone:
+    """A copy of the repository at `url` below `folder`, fetched anew on construction.
+
+    `url`: anything that `git fetch` takes; a relative path counts from `cwd`. Raises GitstageError in Git's words.
+    """
+
+    def __init__(self, url: str, folder: str, cwd: str) -> None:
+        self.url = url
+        path = os.path.join(
+            folder, hashlib.sha256(f"{cwd if is_relative(url) else ''}\0{url}".encode()).hexdigest()[:20]
+        )
+        env = clean_env(os.environ)
+        program = Program(cwd, {**env, "LC_ALL": "C"})
+        if not os.path.isfile(os.path.join(path, "HEAD")):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            remove_any(path)
+            program.run("init", "-q", "--bare", "--", path)
+        self.repo = Repo(None, path, path, os.path.join(path, "index"), env)
+        done = program.call("--git-dir", path, "fetch", "-q", "--prune", "--force", "--no-tags", "--", url, *_SPECS)
+        if done.returncode:
+            # a repository without a commit has no HEAD to fetch; what else went wrong, Git says again
+            lines = [line for line in os.fsdecode(done.stderr).splitlines() if line.strip()]
+            said = next(
+                (line for line in lines if line.startswith("fatal: ")), lines[0] if lines else "git fetch failed"
+            )
+            raise GitstageError(f"{url}: cannot be read as a Git repository: {said.removeprefix('fatal: ')}")
+
+    def resolve(self, rev: str | None) -> str:
+        """The id of a commit; None: of the one that is checked out there. Raises GitstageError if there is none."""
+        name = _HEAD if rev is None else rev
+        asked = self.repo.git("rev-parse", "--verify", "-q", "--end-of-options", f"{name}^{{commit}}", check=False)
+        if not asked.strip():
+            raise GitstageError(f"{self.url}: has no commit '{rev or 'HEAD'}'")
+        return asked.decode().strip()
+
+    def files(self, commit: str, path: str) -> dict[str, Blob]:
+        """The files at or below `path` ("" is the top), by path from the top; symlinks and submodules left out."""
+        below = ["--", path] if path else []
+        found = {}
+        for record in self.repo.git("--literal-pathspecs", "ls-tree", "-r", "-z", commit, *below).split(b"\0")[:-1]:
+            about, _, name = record.partition(b"\t")
+            mode, kind, id_ = about.decode().split(" ")
+            if kind == "blob" and mode != "120000":
+                found[os.fsdecode(name)] = Blob(id_, mode)
+        return found
+
+    def contents(self, ids: Sequence[str], use: Callable[[str, bytes], None]) -> None:
+        """Call `use` with the id and the bytes of each blob, as they are committed."""
+        self.repo.contents(ids, use)
+
+
+def is_relative(url: str) -> bool:
+    """Is it the path of a folder that counts from another?"""
+    head = url.partition("/")[0]
+    return not os.path.isabs(url) and "://" not in url and ":" not in head and not url.startswith("~")
