@@ -23,12 +23,6 @@ PROTECTED = 0o444
 _BACKDATE = 50_000_000  # ns: a restored copy's mtime lies this far back, so that any later write shows
 
 
-def object_key(digest: Digest) -> str:
-    """Where an object lies below the folder of a cache or remote."""
-    base = "" if digest.legacy else "files/md5/"
-    return f"{base}{digest.hex[:2]}/{digest.hex[2:]}{'.dir' if digest.is_dir else ''}"
-
-
 class Cache:
     """Objects below `folder` (absolute). `types`: link types to try in order; `shared`: group-writable folders."""
 
@@ -45,7 +39,6 @@ class Cache:
     def path(self, digest: Digest) -> str:
         """Where the object lies, or would."""
         return f"{self.folder}/{digest.key}"
-        return f"{self.folder}/{object_key(digest)}"
 
     def has(self, digest: Digest) -> bool:
         """Is this one object there and right? An unprotected one is hashed: protected if right, else put away."""
@@ -205,7 +198,7 @@ class Cache:
         with open(temporary, "rb") as stream:
             is_right = hash_stream(stream, legacy=digest.legacy)[0] == digest.hex
         if is_right and not self.has(digest):
-            self._publish(temporary, digest)
+            self.publish(temporary, digest)
         else:
             os.unlink(temporary)
         return is_right
@@ -217,7 +210,7 @@ class Cache:
             os.link(source, temporary)
         except OSError:
             shutil.copyfile(source, temporary)
-        self._publish(temporary, digest)
+        self.publish(temporary, digest)
 
     def remove(self, digest: Digest) -> None:
         """Delete one object; a missing one is fine."""

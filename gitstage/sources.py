@@ -8,12 +8,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gitstage.cache import Cache, object_key
+from gitstage.cache import Cache
 from gitstage.config import Config, parse
 from gitstage.digest import Content, Digest
 from gitstage.errors import CacheMiss, ConfigError, GitstageError
 from gitstage.fs import Root, Scratch, clone
-from gitstage.git import Blob, Clone
+from gitstage.git.clone import Blob, Clone
 from gitstage.memo import Memo
 from gitstage.pipeline import Pipeline, is_inside
 from gitstage.tree import Measured, WorkTree, measured_folder
@@ -193,7 +193,7 @@ class Repository:
         if url is not None:
             if "://" not in url and not os.path.isabs(url) and self.folder is not None:
                 url = os.path.normpath(os.path.join(self.folder, prefix or "", ".dvc", url))
-            return posixpath.join(url, object_key(digest))
+            return posixpath.join(url, digest.key)
         theirs = self.cache_at(prefix or "", cache)
         if theirs is None:
             raise GitstageError(f"{self.url}: has no default remote")

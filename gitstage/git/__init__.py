@@ -20,20 +20,11 @@ __all__ = [
     "LOCAL_ENV", "Commit", "CommitTree", "IndexTree", "Repo", "clean_env", "git_version", "ignore_line", "is_special",
     "parents", "user_git",
 ]  # fmt: skip
-    from gitstage.git.clone import Blob, Clone
-    from gitstage.git.trees import CommitTree, IndexTree
-
-__all__ = ["LOCAL_ENV", "Blob", "Clone", "CommitTree", "IndexTree", "Repo", "clean_env", "ignore_line"]
 
 
 def __getattr__(name: str) -> Any:
     """The trees are imported when they are first asked for: most commands look at the work tree only."""
     if name not in ("CommitTree", "IndexTree", "is_special"):
-    if name in ("Blob", "Clone"):
-        from gitstage.git import clone
-
-        return getattr(clone, name)
-    if name not in ("CommitTree", "IndexTree"):
         raise AttributeError(name)
     from gitstage.git import objects, trees
 

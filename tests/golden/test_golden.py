@@ -28,10 +28,7 @@ SCENARIOS = {path.parent.name: path for path in sorted(HERE.glob("*/scenario.jso
 OURS = {
     *("init", "repro", "status", "add", "checkout", "commit", "install", "uninstall", "root", "version", "help"),
     *("push", "pull", "fetch", "remote"),
-    *("freeze", "unfreeze", "remove", "move", "unprotect"),
-    *("freeze", "unfreeze", "remove", "move", "unprotect", "gc"),
-    *("freeze", "unfreeze", "remove", "move", "unprotect", "gc", "remote", "config", "cache"),
-    *("import-url", "update"),
+    *("freeze", "unfreeze", "remove", "move", "unprotect", "gc", "config", "cache", "import-url", "update"),
 }
 """Verbs that git-stage has under dvc's name; `stage add` and `stage list` are translated."""
 
