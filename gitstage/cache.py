@@ -62,6 +62,14 @@ class Cache:
             self.quarantine(digest)
         return False
 
+    def is_corrupt(self, digest: Digest) -> bool:
+        """Is there an object of this name with another content? It is read in full; nothing is changed."""
+        try:
+            with open(self.path(digest), "rb") as stream:
+                return hash_stream(stream, legacy=digest.legacy)[0] != digest.hex
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     def quarantine(self, digest: Digest) -> str:
         """Move a wrong object out of the cache, bytes kept; returns its new path."""
         folder = os.path.join(self.scratch.parent, "corrupt")
@@ -205,7 +213,7 @@ class Cache:
 
     def adopt(self, source: str, digest: Digest) -> None:
         """Make the file at absolute `source`, whose content is `digest`, an object too: by a hard link, else a copy."""
-        temporary = self._temporary()
+        temporary = self.temporary()
         try:
             os.link(source, temporary)
         except OSError:

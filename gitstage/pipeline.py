@@ -109,7 +109,7 @@ class Stage:
 
     @property
     def is_import(self) -> bool:
-        """A `.dvc` file whose data comes from elsewhere; its dependencies are not files of the project."""
+        """A `.dvc` file whose data comes from elsewhere. Dependencies of it are paths on this machine."""
         return self.is_data and bool(self.definition.get("deps"))
 
     @property
@@ -580,12 +580,14 @@ def _data_stage(given: Mapping[str, Any], path: str, root: str) -> Stage:
             Output(where, spelled, "out", bool(item.get("cache", True)), bool(item.get("persist", False)),
                    bool(item.get("push", True)), item.get("remote"))
         )  # fmt: skip
+    deps = [str(e["path"]) for e in given.get("deps") or () if "repo" not in e and "://" not in str(e["path"])]
     record = Record(
         None, {str(e["path"]): _entry(e, path) for e in given.get("deps") or ()}, {},
         {spell(str(e["path"]))[1]: _entry(e, path) for e in given.get("outs") or ()},
     )  # fmt: skip
     return Stage(
-        file=path, name=None, wdir="" if wdir == "." else wdir, cmd=None, outs=tuple(outs),
+        file=path, name=None, wdir="" if wdir == "." else wdir, cmd=None,
+        deps=tuple(Dependency(join("" if wdir == "." else wdir, dep), dep) for dep in deps), outs=tuple(outs),
         frozen=bool(given.get("frozen", given.get("locked", False))), always_changed=bool(given.get("always_changed", False)),
         desc=given.get("desc"), record=record, definition=given,
     )  # fmt: skip

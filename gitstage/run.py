@@ -13,13 +13,13 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from gitstage import checkout, formats, sync
 from gitstage.define import Edit
-from gitstage.digest import Content, Digest
+from gitstage.digest import Content, Digest, checksum
 from gitstage.errors import Busy, ConfigError, GitstageError, Interrupted, PipelineError, StageFailed
 from gitstage.fs import atomic_write, components
 from gitstage.git import clean_env
@@ -31,7 +31,7 @@ from gitstage.runcache import key_of
 from gitstage.status import Change, StageStatus, status
 from gitstage.store import data_entry, lock_entry
 from gitstage.tree import Measured
-from gitstage.verdict import merged
+from gitstage.verdict import edited, merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class Options:
     pull: bool = False
     """Fetch what is missing here from the remotes, results of runs too; `progress` is told."""
     progress: Progress | None = None
+    update: Callable[[Project, Stage, list[str]], Iterator[Event]] | None = None
+    """Brings an import up to date with where it is from (see imports.py, of a higher rank)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,8 @@ class _Run:
     ignore: Sequence[str] = ()
     definition: Mapping[str, bytes] = field(default_factory=dict)
     """Pipeline files that belong to the stage being run for the first time, written when its command succeeded."""
-    made_up: Collection[Stage] = ()
-    """Stages whose record no run made, but a merge."""
+    made_up: Mapping[Stage, Literal["made up", "edited"]] = field(default_factory=dict)
+    """Stages whose record no run gave: see verdict.edited.never_run."""
     settle: Callable[[], list[str]] | None = None
     """Called just before the lock is written: from then on the new outputs count, also after a crash. Returns what the
     user should know."""
@@ -174,9 +176,7 @@ def reproduce(
     `written` collects the metadata files that changed (root-relative). Raises GitstageError at the first failure
     unless told to go on; then StageFailed at the end if any stage failed.
     """
-    run = _Run(
-        project, options, lock, project.pipeline, written, made_up=merged.in_work_tree(project, project.pipeline)
-    )
+    run = _Run(project, options, lock, project.pipeline, written, made_up=edited.never_run(project, project.pipeline))
     check(project, run.pipeline, stages)
     if options.pull and options.run_cache and not options.dry:
         _pull_results(run)
@@ -282,8 +282,9 @@ def _bring_up_to_date(run: _Run, stage: Stage, *, force: bool) -> Generator[Even
         yield Skipped(label, stage.is_data)
         return False
     if stage.is_data:
-        if stage.is_import and not stage.frozen:
-            raise GitstageError(f"{stage.file}: imports cannot be updated yet", "dvc update " + stage.file)
+        if stage.is_import and not stage.frozen and now.has("dep") and options.update is not None and not options.dry:
+            yield from options.update(project, stage, run.written)
+            return True
         yield Verifying(label, "outputs in frozen" if stage.frozen else "data sources in")
         if not options.dry:
             yield from _record_data(run, stage)
@@ -757,7 +758,10 @@ def write_data_file(
             if key not in _CONTENT_KEYS and key not in now
         }
         entries.append({**now, **annotations})
-    new = formats.dump_dvc({**_normalised(given), "outs": entries}, old, path)
+    changed = {**_normalised(given), "outs": entries}
+    if given.get("deps") and "md5" in given:
+        changed["md5"] = checksum(changed)
+    new = formats.dump_dvc(changed, old, path)
     if new != old:
         atomic_write(project.worktree.absolute(path), new)
         written.append(path)
@@ -789,14 +793,14 @@ def record_stage(
     written: list[str],
     *,
     changed: bool,
-    made_up: Collection[Stage] = (),
+    made_up: Mapping[Stage, Literal["made up", "edited"]] | None = None,
 ) -> Iterator[Event]:
     """`commit`: accept what the work tree holds as the result of `stage`, without running it.
 
     `changed`: it is not what was recorded, so it is a result of its own for the run cache. `made_up`: see _Run.
     """
     options = replace(options, share=changed)
-    run = _Run(project, options, lock, project.pipeline, written, made_up=made_up)
+    run = _Run(project, options, lock, project.pipeline, written, made_up=made_up or {})
     try:
         if stage.is_data:
             yield from _record_data(run, stage)

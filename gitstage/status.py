@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from gitstage import params
-from gitstage.digest import Digest
+from gitstage.cache import Cache
+from gitstage.digest import Digest, checksum
 from gitstage.errors import PipelineError
 from gitstage.pipeline import Output, ParamsFile, Pipeline, Stage, join
 from gitstage.tree import Tree
 
-Role = Literal["cmd", "dep", "param", "out", "always", "record"]
-State = Literal["changed", "modified", "deleted", "new", "removed", "not in cache", "always changed", "made up"]
+Role = Literal["cmd", "dep", "param", "out", "always", "record", "checksum"]
+State = Literal[
+    "changed", "modified", "deleted", "new", "removed", "not in cache", "corrupt in cache", "always changed", "made up",
+    "edited",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,8 @@ class Change:
     """One reason why a stage is not up to date.
 
     `path` is root-relative (empty for a command); `key`: the parameter. `recorded` and `found` are digests, parameter
-    values or commands; None where there is none. "removed": recorded as an input, but no longer declared. "made up": the
-    record as a whole, by a merge (see verdict.merged); no comparison with the files shows that.
+    values or commands; None where there is none. "removed": recorded as an input, but no longer declared. "made up"
+    and "edited": the record as a whole, by a merge or by hand (see verdict); no comparison with the files shows that.
     """
 
     role: Role
@@ -121,6 +125,8 @@ def compare(stage: Stage, found: Found) -> Iterable[Change]:
         yield from _inputs(stage, found)
     for out in stage.outs:
         yield from _output(stage, out, found)
+    if stage.is_import and stage.definition.get("md5") != checksum(stage.definition):
+        yield Change("checksum", "changed")
 
 
 def _inputs(stage: Stage, found: Found) -> Iterable[Change]:
@@ -132,7 +138,8 @@ def _inputs(stage: Stage, found: Found) -> Iterable[Change]:
         if digest is None:
             yield Change("dep", "deleted", dep.path, recorded=recorded)
         elif digest != recorded:
-            yield Change("dep", "modified", dep.path, recorded=recorded, found=digest)
+            is_new = record is not None and entry is None
+            yield Change("dep", "new" if is_new else "modified", dep.path, recorded=recorded, found=digest)
     for file in stage.params:
         yield from _param_changes(file, record.params.get(file.spelled) if record else None, found.params[file.path])
     if record is not None and stage.name is not None:
@@ -176,6 +183,31 @@ def _output(stage: Stage, out: Output, found: Found) -> Iterable[Change]:
         yield Change("out", "deleted", out.path, recorded=recorded)
     elif digest != recorded:
         yield Change("out", "modified", out.path, recorded=recorded, found=digest)
+
+
+def with_corrupt(statuses: Iterable[StageStatus], cache: Cache) -> list[StageStatus]:
+    """`statuses`, with every recorded object of theirs hashed: an output with one that is not what its name says is
+    "corrupt in cache". Nothing is changed."""
+    known: dict[Digest, bool] = {}
+
+    def is_corrupt(digest: Digest) -> bool:
+        if digest not in known:
+            known[digest] = cache.is_corrupt(digest)
+        return known[digest]
+
+    found = []
+    for one in statuses:
+        changes = list(one.changes)
+        for out in one.stage.outs:
+            digest = one.stage.recorded(out) if out.cache else None
+            if digest is None:
+                continue
+            listing = cache.manifest(digest) if digest.is_dir else None
+            if any(is_corrupt(each) for each in (digest, *(listing or {}).values())):
+                changes = [c for c in changes if (c.role, c.path) != ("out", out.path)]
+                changes.append(Change("out", "corrupt in cache", out.path, recorded=digest))
+        found.append(replace(one, changes=tuple(changes)))
+    return found
 
 
 def changed(statuses: Collection[StageStatus]) -> list[StageStatus]:

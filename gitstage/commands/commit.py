@@ -29,14 +29,14 @@ def command(
     from gitstage.targets import select
     from gitstage.ui import Ui, events
     from gitstage.ui.differences import reason
-    from gitstage.verdict import merged
+    from gitstage.verdict import edited, merged
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     with opened(write=True, on_wait=ui.waiting) as (project, lock):
         pipeline = project.pipeline
         chosen = select(pipeline, targets, with_deps=with_deps, recursive=recursive)
         stages = list(pipeline.stages) if chosen is None else list(dict.fromkeys(target.stage for target in chosen))
-        made_up = merged.in_work_tree(project, pipeline)
+        made_up = edited.never_run(project, pipeline)
         found = merged.marked(status.status(pipeline, project.worktree, None, stages), made_up)
         for one in found if not force else ():
             if not one.changes or all(change.role == "always" for change in one.changes):

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from gitstage.cli import volume
+
+if TYPE_CHECKING:
+    from gitstage import run
+    from gitstage.pipeline import Stage
+    from gitstage.project import Project
 
 
 @click.command()
@@ -49,6 +56,7 @@ def command(
         force=force, single=single_item, downstream=downstream, force_downstream=force_downstream,
         allow_missing=allow_missing, dry=dry, keep_going=keep_going, ignore_errors=ignore_errors,
         commit=not no_commit, run_cache=not no_run_cache, pull=pull, progress=bar,
+        update=_update,
     )  # fmt: skip
     with opened(write=True, on_wait=ui.waiting) as (project, lock), bar or contextlib.nullcontext():
         graph = project.pipeline
@@ -73,3 +81,9 @@ def command(
         ui.to_commit(project, written)
         if not done:
             ui.say(UP_TO_DATE)
+
+
+def _update(project: Project, stage: Stage, written: list[str]) -> Iterator[run.Event]:
+    from gitstage import imports
+
+    return imports.update(project, stage, written=written)

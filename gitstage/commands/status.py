@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on.")
 @click.option("-R", "--recursive", is_flag=True, help="All stages in the given directories.")
+@click.option("--cache", "hash_cache", is_flag=True, help="Also hash what the cache has, and report what is corrupt.")
 @click.option("-c", "--cloud", is_flag=True, help="Compare the cache with the remote instead.")
 @click.option("-r", "--remote", metavar="NAME", help="Compare the cache with this remote.")
 @click.option("-a", "--all-branches", is_flag=True, help="With -c: also for the tips of all branches.")
@@ -31,6 +32,7 @@ def command(
     words: tuple[str, ...],
     with_deps: bool,
     recursive: bool,
+    hash_cache: bool,
     cloud: bool,
     remote: str | None,
     all_branches: bool,
@@ -49,7 +51,7 @@ def command(
     from gitstage import status, targets
     from gitstage.project import opened
     from gitstage.ui import NOTHING_TRACKED, UP_TO_DATE, Ui, differences
-    from gitstage.verdict import merged
+    from gitstage.verdict import edited, merged
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     if cloud or remote:
@@ -66,13 +68,15 @@ def command(
         chosen = targets.select(pipeline, words, with_deps=with_deps, recursive=recursive)
         stages = pipeline.stages if chosen is None else list(dict.fromkeys(target.stage for target in chosen))
         found = status.status(pipeline, project.worktree, project.cache, stages)
-        found = merged.marked(found, merged.in_work_tree(project, pipeline))
+        if hash_cache:
+            found = status.with_corrupt(found, project.cache)
+        found = merged.marked(found, edited.never_run(project, pipeline))
         changed = status.changed(found if chosen is None else targets.narrow(found, chosen))
         for stage in stages:
             if stage.frozen and not stage.is_data:
                 ui.note(f"stage '{stage.label(project.cwd)}' is frozen: its dependencies are not shown")
         if as_json:
-            ui.json(differences.as_json(changed, project.cwd))
+            ui.json(differences.as_json(changed, project.cwd, exact=bool(verbose)))
         elif changed:
             differences.as_text(ui, changed, project.cwd)
         else:

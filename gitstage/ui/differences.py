@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gitstage.pipeline import relative
-from gitstage.status import Change, Role, StageStatus
+from gitstage.status import Change, Role, StageStatus, State
 from gitstage.ui import Ui
 
-_WORDS: dict[Role, str] = {
-    "always": "always changed",
-    "cmd": "changed command",
-    "record": "never run: made up by a merge",
+_WORDS: dict[tuple[Role, State], str] = {
+    ("always", "always changed"): "always changed",
+    ("cmd", "changed"): "changed command",
+    ("checksum", "changed"): "changed checksum",
+    ("record", "made up"): "never run: made up by a merge",
+    ("record", "edited"): "never run: its entry in dvc.lock was edited",
 }
 
 
@@ -33,24 +36,35 @@ def as_text(ui: Ui, statuses: Sequence[StageStatus], cwd: str) -> None:
                     ui.say(f"\t\t{path}:")
                     for key, value in state.items():
                         ui.say(f"\t\t\t{value + ':':<20}{key}")
-        for role, text in _WORDS.items():
-            if one.has(role):
-                ui.say(f"\t{text}")
+        for text in _words(one):
+            ui.say(f"\t{text}")
 
 
-def as_json(statuses: Sequence[StageStatus], cwd: str) -> dict[str, list[Any]]:
-    """The form that `dvc status --json` has: stage -> list of what differs; up-to-date stages are left out."""
+def as_json(statuses: Sequence[StageStatus], cwd: str, *, exact: bool = False) -> dict[str, list[Any]]:
+    """The form that `dvc status --json` has: stage -> list of what differs; up-to-date stages are left out.
+
+    DVC calls a dependency "modified" that was added to a stage; `exact`: it is "new", as in the text.
+    """
     found: dict[str, list[Any]] = {}
     for one in statuses:
         items: list[Any] = []
         for title, roles in (("changed deps", ("dep", "param")), ("changed outs", ("out",))):
-            entries = _grouped(one.changes, roles, cwd)
+            entries = _grouped(one.changes if exact else map(_in_dvc_words, one.changes), roles, cwd)
             if entries:
                 items.append({title: entries})
-        items += [text for role, text in _WORDS.items() if one.has(role)]
+        items += _words(one)
         if items:
             found[one.stage.label(cwd)] = items
     return found
+
+
+def _in_dvc_words(change: Change) -> Change:
+    return replace(change, state="modified") if (change.role, change.state) == ("dep", "new") else change
+
+
+def _words(one: StageStatus) -> list[str]:
+    known = {(change.role, change.state) for change in one.changes}
+    return [text for key, text in _WORDS.items() if key in known]
 
 
 def _grouped(changes: Iterable[Change], roles: Sequence[str], cwd: str) -> dict[str, Any]:
@@ -77,12 +91,18 @@ def reason(change: Change, cwd: str = "") -> str:
     if change.role == "always":
         return "it is always run"
     if change.role == "record":
-        return "a merge put its record together, no run made it"
+        by = "a merge put its record together" if change.state == "made up" else "its entry in dvc.lock was edited"
+        return f"{by}, no run made it"
+    if change.role == "checksum":
+        return "where it is imported from was edited"
     name = f"{path}: {change.key}" if change.key is not None else path
     if change.role == "out":
-        return {"not in cache": f"output {name} is lost from the cache", "deleted": f"output {name} is missing"}.get(
-            change.state, f"output {name} was modified"
-        )
+        words = {
+            "not in cache": "is lost from the cache",
+            "corrupt in cache": "is corrupt in the cache",
+            "deleted": "is missing",
+        }
+        return f"output {name} {words.get(change.state, 'was modified')}"
     kind = "parameter" if change.role == "param" else "dependency"
-    words = {"deleted": "is missing", "new": "is new", "removed": "is no longer declared"}
+    words = {"deleted": "is missing", "new": "was added", "removed": "is no longer declared"}
     return f"{kind} {name} {words.get(change.state, 'was modified')}"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from gitstage.errors import GitstageError
 from gitstage.pipeline import Loader, Pipeline, Record, Stage
@@ -31,7 +31,7 @@ def made_up(project: Project, stages: Iterable[Stage], sides: Sequence[Pipeline]
         if record is None or stage.is_data:
             continue
         theirs = [one for side in known if (one := side.get((stage.file, stage.name))) is not None]
-        if len(theirs) > 1 and _is_mixed(record, theirs) and not _has_run(project, record):
+        if len(theirs) > 1 and _is_mixed(record, theirs) and not has_run(project, record):
             found.add(stage)
     return found
 
@@ -54,7 +54,8 @@ def _same(one: Any, other: Any) -> bool:
     return one is not None and bool(one == other)
 
 
-def _has_run(project: Project, record: Record) -> bool:
+def has_run(project: Project, record: Record) -> bool:
+    """Is a run known here that gave this record: to the run cache, or to `remember_run`?"""
     entry = record.as_entry()
     outs = [(out["path"], out.get("md5")) for out in entry.get("outs", ())]
     for known in project.runs.find(entry):
@@ -110,7 +111,9 @@ def load_sides(project: Project, commits: Sequence[str], loader: Loader | None =
     return found
 
 
-def marked(statuses: Iterable[StageStatus], stages: Collection[Stage]) -> list[StageStatus]:
-    """`statuses`, saying of `stages` that their record is made up."""
-    change = Change("record", "made up")
-    return [replace(one, changes=(change, *one.changes)) if one.stage in stages else one for one in statuses]
+def marked(statuses: Iterable[StageStatus], stages: Mapping[Stage, Literal["made up", "edited"]]) -> list[StageStatus]:
+    """`statuses`, saying of `stages` that no run gave their record, and what did."""
+    return [
+        replace(one, changes=(Change("record", stages[one.stage]), *one.changes)) if one.stage in stages else one
+        for one in statuses
+    ]

@@ -71,6 +71,7 @@ stages:
     a:
         cmd: 'echo a'
 """
+WITHOUT_A = HAND_FORMATTED.removesuffix("    a:\n        cmd: 'echo a'\n")
 EDITED_PIPELINE = """\
 # comment top
 
@@ -146,6 +147,10 @@ KNOWN: dict[str, list[Known]] = {
         Known(
             9, ("meta", "dvc.lock"), HAND_FORMATTED + "    b:\n      cmd:\n      - echo 1\n      - echo  2\n", EDITED
         ),
+        Known(9, ("meta", "dvc.yaml"), Edit(("echo  2]", '"echo  2"]')), EDITED),
+        Known(12, ("meta", "dvc.lock"), WITHOUT_A + "    b:\n      cmd:\n      - echo 1\n      - echo  2\n", EDITED),
+        Known(12, ("meta", "dvc.yaml"), Edit(("echo  2]", '"echo  2"]')), EDITED),
+        Known(14, ("meta", "dvc.lock"), WITHOUT_A, EDITED),
     ],
     "s20_run_cache_edges": [
         Known(

@@ -1,0 +1,89 @@
+"""Records that somebody wrote by hand: of no run that is known here, and in no commit."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from gitstage import formats
+from gitstage.errors import FormatError
+from gitstage.pipeline import Pipeline, Stage
+from gitstage.project import Project
+from gitstage.runcache import value_of
+from gitstage.verdict import merged
+
+_COMMITS = 500  # whose lock is compared, the latest first
+
+
+def never_run(project: Project, pipeline: Pipeline) -> dict[Stage, Literal["made up", "edited"]]:
+    """The stages of the work tree whose record no run gave, but a merge (see merged.py) or somebody's editor."""
+    found: dict[Stage, Literal["made up", "edited"]] = dict.fromkeys(in_work_tree(project, pipeline), "edited")
+    return {**found, **dict.fromkeys(merged.in_work_tree(project, pipeline), "made up")}
+
+
+def in_work_tree(project: Project, pipeline: Pipeline) -> set[Stage]:
+    """The stages whose record no run stands behind, where that can be known: their lock differs from the commit that is
+    checked out, a run of theirs would have left its result among the known ones, and no commit has that record.
+
+    A lock that is in no commit yet is not judged; nor is a record whose outputs are not all in the cache, of
+    which the comparison tells as much.
+    """
+    repo = project.repo
+    stages = [stage for stage in pipeline.stages if stage.record is not None and _leaves_a_result(stage)]
+    if repo is None or repo.top is None or not stages:
+        return set()
+    locks = sorted({project.in_repo(stage.lock_file) for stage in stages})
+    if repo.head() is None:
+        return set()
+    listed = repo.git("--literal-pathspecs", "diff", "--name-only", "--diff-filter=M", "-z", "HEAD", "--", *locks)
+    changed = {project.from_repo(path) for path in listed.decode("utf-8", "surrogateescape").split("\0") if path}
+    found = [stage for stage in stages if stage.lock_file in changed and not _has_run(project, stage)]
+    for lock in sorted({stage.lock_file for stage in found}):
+        unknown = {stage.name: stage for stage in found if stage.lock_file == lock}
+        for entries in _committed(project, lock):
+            for name in [name for name, stage in unknown.items() if _is_entry(stage, entries.get(name or ""))]:
+                found.remove(unknown.pop(name))
+            if not unknown:
+                break
+    return set(found)
+
+
+def _leaves_a_result(stage: Stage) -> bool:
+    """Does a run of it go to the run cache? See run.py."""
+    return (
+        not stage.is_data
+        and not stage.always_changed
+        and not stage.frozen
+        and bool(stage.deps or stage.params)
+        and bool(stage.outs)
+        and all((out.cache or out.kind != "out") and not out.persist for out in stage.outs)
+        and not any(out.path.startswith(("../", "/")) for out in stage.outs)
+    )
+
+
+def _has_run(project: Project, stage: Stage) -> bool:
+    assert stage.record is not None
+    digests = [stage.recorded(out) for out in stage.outs]
+    is_whole = all(digest is not None and not project.cache.lacks(digest) for digest in digests)
+    return not is_whole or merged.has_run(project, stage.record)
+
+
+def _is_entry(stage: Stage, entry: Mapping[str, Any] | None) -> bool:
+    assert stage.record is not None
+    return entry is not None and value_of(entry) == value_of(stage.record.as_entry())
+
+
+def _committed(project: Project, lock: str) -> Iterator[Mapping[str, Any]]:
+    """The entries of a lock in every commit that changed it, the latest first; in refs, reflogs and what is merged."""
+    repo = project.repo
+    assert repo is not None
+    path = project.in_repo(lock)
+    limit = f"--max-count={_COMMITS}"
+    commits = repo.git("rev-list", limit, "--all", "--reflog", *repo.others(), "--", path, check=False).decode().split()
+    for commit in commits:
+        data = repo.git("cat-file", "blob", f"{commit}:{posixpath.normpath(path)}", check=False)
+        try:
+            yield formats.parse_lock(data, lock)["stages"]
+        except FormatError:
+            continue
