@@ -12,7 +12,7 @@ import os
 import posixpath
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gitstage.digest import Digest
@@ -103,8 +103,14 @@ def other_roots(project: Project) -> list[str]:
     )
 
 
-def plan(project: Project, scope: Scope, others: Sequence[Project] = ()) -> Collection:
-    """Compare the cache with what is needed. `others`: projects that use the same cache.
+def plan(
+    project: Project,
+    scope: Scope,
+    others: Sequence[Project] = (),
+    elsewhere: Callable[[set[Digest]], set[Digest]] | None = None,
+) -> Collection:
+    """Compare the cache with what is needed. `others`: projects that use the same cache. `elsewhere` tells which of the
+    needed objects can be had again from somewhere else; they may go, too.
 
     Raises GitstageError for a revision that Git does not know, PipelineError if the work tree's own files are invalid.
     """
@@ -114,9 +120,10 @@ def plan(project: Project, scope: Scope, others: Sequence[Project] = ()) -> Coll
         wanted |= _of_project(one, scope)
     needed, unknown = _with_contents(project, wanted)
     youngest = started - max(_TICK, _grace(project) * 1_000_000_000)
+    kept = needed - elsewhere(needed) if elsewhere is not None else needed
     unneeded = []
     for digest, path in project.cache.objects():
-        if digest in needed:
+        if digest in kept:
             continue
         found = os.lstat(path)
         if found.st_ctime_ns < youngest:  # what was written meanwhile is about to be recorded

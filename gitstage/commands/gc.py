@@ -12,6 +12,8 @@ from gitstage.errors import GitstageError, UsageError
 
 if TYPE_CHECKING:
     from gitstage.collect import Scope
+    from gitstage.remote.transfer import Collected
+    from gitstage.ui import Ui
 
 
 @click.command()
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 @click.option("-A", "--all-commits", is_flag=True, help="Keep what any commit needs.")
 @click.option("--date", metavar="YYYY-MM-DD", help="Keep what the commits of this day and later need.")
 @click.option("--all-experiments", is_flag=True, help="Keep what DVC's experiments need.")
+@click.option("--not-in-remote", is_flag=True, help="Of that, keep only what the remote lacks.")
+@click.option("-c", "--cloud", is_flag=True, help="Also delete from the remote.")
+@click.option("-r", "--remote", metavar="NAME", help="The remote, instead of the default one.")
+@click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once.")
 @click.option("--skip-failed", is_flag=True, help="Accepted for DVC's sake: what cannot be read is kept anyway.")
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @click.option("-p", "--projects", multiple=True, metavar="PATH", help="Another project that uses the same cache.")
@@ -30,8 +36,8 @@ if TYPE_CHECKING:
 @volume
 def command(
     workspace: bool, rev: str | None, num: int | None, all_branches: bool, all_tags: bool, all_commits: bool,
-    date: str | None, all_experiments: bool, skip_failed: bool, force: bool, projects: tuple[str, ...], dry: bool,
-    quiet: bool, verbose: int,
+    date: str | None, all_experiments: bool, not_in_remote: bool, cloud: bool, remote: str | None, jobs: int | None,
+    skip_failed: bool, force: bool, projects: tuple[str, ...], dry: bool, quiet: bool, verbose: int,
 ) -> None:  # fmt: skip
     """Delete from the cache what nothing needs that you name.
 
@@ -60,16 +66,22 @@ def command(
         contextlib.ExitStack() as stack,
     ):
         others = [stack.enter_context(Project.open(path)) for path in projects]
-        planned = collect.plan(project, scope, others)
+        there = None
+        if cloud or not_in_remote:
+            there = stack.enter_context(contextlib.closing(project.remote(remote, jobs=jobs)))
+        elsewhere = (lambda needed: needed - there.missing(needed, check=True)) if there and not_in_remote else None
+        planned = collect.plan(project, scope, others, elsewhere)
         for digest in planned.unknown:
             ui.note(f"{digest}: is not in the cache, so nobody knows which files that directory needs")
         if dry:
             for one in planned.unneeded:
                 ui.say(f"Removing {one.path}")
-        elif planned.unneeded and not force:
-            ui.note(f"everything goes from the cache but what is needed by {_described(scope, date)}")
+        elif (planned.unneeded or cloud) and not force:
+            where = "the cache and the remote" if cloud else "the cache"
+            ui.note(f"everything goes from {where} but what is needed by {_described(scope, date)}")
             if not (sys.stdin.isatty() and click.confirm("Go on?")):
                 raise GitstageError("nothing was removed", "git stage gc -f does not ask, --dry shows what would go")
+        collected = there.collect(planned.needed, dry=dry) if there is not None and cloud else None
         if not dry:
             collect.apply(project, planned)
         for name, is_legacy in (("repo", False), ("legacy", True)):
@@ -80,6 +92,20 @@ def command(
                 ui.say(f"{done} {len(gone)} object{plural} from {name} cache.")
             else:
                 ui.say(f"No unused '{name}' cache to remove.")
+        if collected is not None and there is not None:
+            _tell(ui, collected, there.name, dry=dry)
+
+
+def _tell(ui: Ui, collected: Collected, name: str, *, dry: bool) -> None:
+    for one in collected.removed if dry else ():
+        ui.say(f"Removing {one.key} from remote '{name}'")
+    if collected.removed:
+        plural = "s" if len(collected.removed) > 1 else ""
+        ui.say(f"{'Would remove' if dry else 'Removed'} {len(collected.removed)} object{plural} from remote '{name}'.")
+    else:
+        ui.say(f"No unused objects in remote '{name}'.")
+    if collected.problems:
+        raise GitstageError(f"remote '{name}': {len(collected.problems)} objects could not be removed")
 
 
 def _midnight(date: str) -> float:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
-from support import Repo, new_repo, sealed_environment
+from support import Repo, dvc_steps, new_repo, picture, sealed_environment
 
 SCOPES = ["-w", "-a", "-T", "-A", "--rev b", "--rev HEAD -n 2", "-a -n 3", "--date 2020-04-01", "-T --rev HEAD~1"]
 
@@ -33,21 +36,24 @@ def listed(text: str) -> list[str]:
     return sorted(line for line in text.splitlines() if line.startswith("Removing "))
 
 
-@pytest.mark.parametrize("scope", SCOPES)
-def test_the_same_objects_are_listed(history: Repo, scope: str) -> None:
+def test_the_same_objects_are_listed(history: Repo) -> None:
     before = history.tree()
-    ours = history.stage("gc", *scope.split(), "--dry", check=True)
-    theirs = history.dvc("gc", *scope.split(), "-f", "--dry", check=True)
-    assert listed(ours.stdout) == listed(theirs.stdout)
-    assert bool(listed(ours.stdout)) == (scope != "-A")
+    theirs = dvc_steps(history, [["gc", *scope.split(), "-f", "--dry"] for scope in SCOPES], look=False)
+    for scope, (code, text, _) in zip(SCOPES, theirs, strict=True):
+        ours = history.stage("gc", *scope.split(), "--dry", check=True)
+        assert code == 0 and listed(ours.stdout) == listed(text), scope
+        assert bool(listed(ours.stdout)) == (scope != "-A")
     assert history.tree() == before
 
 
-@pytest.mark.parametrize("argv", ["", "-n 2", "-w -n 2", "--rev nope -f", "--date 2020-13 -f", "-w"])
-def test_the_same_calls_are_refused(history: Repo, argv: str) -> None:
+def test_the_same_calls_are_refused(history: Repo) -> None:
     before = history.tree()
-    assert history.stage("gc", *argv.split()).returncode
-    assert history.dvc("gc", *argv.split()).returncode
+    calls = [line.split() for line in ("", "-n 2", "-w -n 2", "--rev nope -f", "--date 2020-13 -f", "-w -c -f")]
+    for argv, (code, _, _) in zip(
+        calls, dvc_steps(history, [["gc", *argv] for argv in calls], look=False), strict=True
+    ):
+        assert code and history.stage("gc", *argv).returncode, argv
+    assert history.stage("gc", "-w").returncode == 1
     assert history.tree() == before
 
 
@@ -60,3 +66,28 @@ def test_what_is_deleted_is_what_was_listed(history: Repo) -> None:
     assert sorted(gone) == dry
     assert history.dvc("gc", "-a", "-f", "--dry", check=True).stdout.startswith("No unused 'repo' cache")
     assert history.stage("status", check=True).stdout == "Data and pipelines are up to date.\n"
+
+
+def test_the_remote_is_cleared_alike(history: Repo, tmp_path: Path) -> None:
+    shutil.copytree(history.path, tmp_path / "repo", symlinks=True)
+    repo = Repo(tmp_path / "repo", history.env)
+    repo.write({".dvc/config": "[core]\n    remote = r\n['remote \"r\"']\n    url = ../../remote\n"})
+    repo.stage("push", "-a", check=True)
+    theirs = Repo(tmp_path / "theirs/repo", history.env)
+    shutil.copytree(tmp_path / "repo", theirs.path, symlinks=True)
+    shutil.copytree(tmp_path / "remote", tmp_path / "theirs/remote")
+    before = picture(tmp_path / "remote")
+    listed = repo.stage("gc", "-w", "-c", "--dry", check=True).stdout
+    assert picture(tmp_path / "remote") == before and "from remote 'r'" in listed
+    repo.stage("gc", "-w", "-c", "-f", check=True)
+    theirs.dvc("gc", "-w", "-c", "-f", check=True)
+    ours, dvc = (
+        {path for path, entry in picture(place).items() if entry[0] == "file" and path.startswith("files/")}
+        for place in (tmp_path / "remote", tmp_path / "theirs/remote")
+    )
+    assert ours == dvc and ours < before.keys()
+    assert repo.cache().keys() == theirs.cache().keys()
+    got = repo.stage("gc", "-w", "--not-in-remote", "-f", check=True)
+    assert not [path for path in repo.cache() if path.startswith("files/")], got.stdout
+    repo.stage("pull", check=True)
+    assert repo.stage("status", check=True).stdout == "Data and pipelines are up to date.\n"
