@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import posixpath
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gitstage.cache import Cache
 from gitstage.config import Config, parse
@@ -74,6 +77,8 @@ class Repository:
         if path == ".." or path.startswith("../"):
             raise GitstageError(f"{path}: is not inside the repository {self.url}")
         prefix = self.project_of(commit, path)
+        if self.remote is not None:
+            self._remote_settings(commit, prefix or "")  # a wrong name is told whether it is needed or not
         found: dict[str, Blob | Digest] = {}
         is_output = False
         if prefix is not None:
@@ -174,8 +179,54 @@ class Repository:
             if theirs.has(digest):
                 _take_over(theirs.path(digest), digest, cache)
         missing = [digest for digest in missing if not cache.has(digest)]
+        settings = self._remote_settings(commit, prefix) if missing else None
+        if settings is not None:
+            self._fetch_from(settings, missing, cache)
+            missing = [digest for digest in missing if not cache.has(digest)]
         if missing:
             raise CacheMiss(f"{missing[0]}: is in no cache and no remote of {self.url}", "git stage push there")
+
+    def _fetch_from(self, settings: Mapping[str, str], digests: Sequence[Digest], cache: Cache) -> None:
+        from gitstage.remote import Need, PushRecord, Remote, open_backend
+
+        os.makedirs(self.state, mode=0o700, exist_ok=True)
+        record = PushRecord(os.path.join(self.state, "seen.db"), hashlib.sha256(settings["url"].encode()).hexdigest())
+        root = self.folder or self.cwd
+        remote = Remote(
+            "of " + self.url, cache, lambda: open_backend(settings["url"], settings, root), record, trusts=False
+        )
+        with contextlib.closing(remote):
+            outcome = remote.fetch([Need(digest, str(digest)) for digest in digests])
+        for problem in outcome.problems:
+            if not problem.is_absent:
+                raise problem.error
+
+    def _remote_settings(self, commit: str, prefix: str) -> dict[str, str] | None:
+        """The section of the remote to take objects from; None if there is none."""
+        sections: dict[str, dict[str, Any]] = {}
+        path = posixpath.join(prefix, ".dvc/config")
+        blob = self.clone.files(commit, path).get(path)
+        if blob is not None:
+            self.clone.contents([blob.id], lambda _, data: sections.update(parse(data.decode(), path)))
+        if self.config is not None:
+            with open(os.path.join(self.cwd, self.config), encoding="utf-8") as stream:
+                for section, content in parse(stream.read(), self.config).items():
+                    sections.setdefault(section, {}).update(content)
+        name = (self.remote or str(sections.get("core", {}).get("remote") or "")).lower()
+        own = sections.get("remote", {}).get(name)
+        if name and own is None and not self.settings.get("url"):
+            raise ConfigError(f"{self.url}: there is no remote '{name}'")
+        settings = {str(k): v if isinstance(v, str) else ",".join(v) for k, v in (own or {}).items()} | dict(
+            self.settings
+        )
+        url = settings.get("url")
+        if url is None:
+            return None
+        if "://" not in url and not os.path.isabs(url) and "url" not in self.settings:
+            if self.folder is None:
+                return None  # a path beside a repository that is not here
+            settings["url"] = os.path.normpath(os.path.join(self.folder, prefix, ".dvc", url))
+        return settings
 
     def address(self, commit: str, path: str, cache: Cache) -> str:
         """Where the object at `path` is kept: in the default remote of its project, else in its cache here.
@@ -188,12 +239,9 @@ class Repository:
         digest = owned[0].recorded(owned[1]) if owned is not None else None
         if owned is None or digest is None or owned[1].path != posixpath.relpath(path, prefix or "."):
             raise GitstageError(f"{path}: is no output of {self.url} at {commit[:8]}")
-        config = tree.read(".dvc/config")
-        url = remote_url(config.decode(), ".dvc/config") if config else None
-        if url is not None:
-            if "://" not in url and not os.path.isabs(url) and self.folder is not None:
-                url = os.path.normpath(os.path.join(self.folder, prefix or "", ".dvc", url))
-            return posixpath.join(url, digest.key)
+        settings = self._remote_settings(commit, prefix or "")
+        if settings is not None:
+            return posixpath.join(settings["url"], digest.key)
         theirs = self.cache_at(prefix or "", cache)
         if theirs is None:
             raise GitstageError(f"{self.url}: has no default remote")
@@ -258,13 +306,3 @@ def temporary_cache(folder: str) -> Cache:
     """A cache of our own in `folder`, for what is only passing through."""
     scratch = Scratch(os.path.join(folder, "tmp"), Root(folder))
     return Cache(os.path.join(folder, "cache"), types=("copy",), memo=Memo(None), scratch=scratch)
-
-
-def remote_url(text: str, path: str) -> str | None:
-    """The address of the default remote that a committed `.dvc/config` names."""
-    sections = parse(text, path)
-    name = sections.get("core", {}).get("remote")
-    settings = sections.get("remote", {}).get(str(name).lower()) if name else None
-    if name and settings is None:
-        raise ConfigError(f"{path}: there is no remote '{name}'")
-    return str(settings["url"]) if settings and "url" in settings else None

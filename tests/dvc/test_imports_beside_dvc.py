@@ -192,3 +192,27 @@ def test_an_import_never_links_to_the_files_of_others(both: tuple[Repo, Repo], k
     assert (picture(ours.path.parent / "ext"), picture(ours.path.parent / "src", skip=(".git", ".dvc/tmp"))) == before
     assert all((ours.path.parent / name).stat().st_nlink == 1 for name in ("ext/d/x", "src/.dvc/config"))
     assert (ours.path.parent / "src/d/1").stat().st_ino != (ours.path / "d/1").stat().st_ino
+
+
+@pytest.mark.parametrize("tool", ["git-stage", "dvc"])
+def test_objects_come_from_the_remote_of_the_repository(both: tuple[Repo, Repo], tmp_path: Path, tool: str) -> None:
+    """Of a repository that is not a folder here, or whose cache lacks them."""
+    ours, _ = both
+    there = Repo(ours.path.parent / "src", ours.env)
+    there.write({".dvc/config": f"[core]\n    remote = r\n['remote \"r\"']\n    url = {tmp_path}/store\n"})
+    there.commit("remote")
+    there.run(tool, "push", check=True)
+    there.git("clone", "-q", "--bare", ".", "../bare.git")
+    there.remove(".dvc/cache")
+    for url in ("../src", "../bare.git", f"file://{ours.path.parent}/bare.git"):
+        ours.stage("import", "-f", url, "d", check=True)
+        assert ours.read("d/3") == "3\n" and ours.read("d/s/2") == "2\n"
+        ours.stage("get", "-f", url, "d/1", "-o", "one", check=True)
+        assert ours.read("one") == "1\n"
+    shutil.rmtree(ours.path / ".dvc/cache")
+    shutil.copytree(tmp_path / "store", tmp_path / "other")
+    shutil.rmtree(tmp_path / "store")
+    assert ours.stage("import", "-f", "../bare.git", "d").returncode == 4
+    ours.stage("import", "-f", "../bare.git", "d", "--remote-config", f"url={tmp_path}/other", check=True)
+    assert ours.read("d.dvc").count("other") == 1
+    assert ours.stage("import", "-f", "../bare.git", "d", "--remote", "nope").returncode == 6
