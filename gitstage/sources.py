@@ -152,15 +152,12 @@ class Repository:
             else:
                 found[name] = _plain(one, cache)
 
-        def take(id_: str, content: bytes) -> None:
-            temporary = cache.scratch.new()
+        for id_, content in self.clone.repo.contents(list(by_id)).items():
+            temporary = cache.temporary()
             with open(temporary, "xb") as stream:
                 stream.write(content)
             digest = _kept(temporary, cache)
-            for name in by_id[id_]:
-                found[name] = digest, len(content)
-
-        self.clone.contents(list(by_id), take)
+            found.update({name: (digest, len(content)) for name in by_id[id_]})
         if data.is_dir:
             measured = measured_folder(found)
             cache.add_manifest(measured.listing)
@@ -207,7 +204,7 @@ class Repository:
         path = posixpath.join(prefix, ".dvc/config")
         blob = self.clone.files(commit, path).get(path)
         if blob is not None:
-            self.clone.contents([blob.id], lambda _, data: sections.update(parse(data.decode(), path)))
+            sections.update(parse(self.clone.repo.contents([blob.id])[blob.id].decode(), path))
         if self.config is not None:
             with open(os.path.join(self.cwd, self.config), encoding="utf-8") as stream:
                 for section, content in parse(stream.read(), self.config).items():

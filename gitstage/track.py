@@ -229,7 +229,7 @@ def send(
 
     Raises GitstageError if it cannot be tracked there, changes meanwhile, or does not arrive.
     """
-    path = _below_root(project, target or os.path.basename(os.path.normpath(source)))
+    path = below_root(project, target or os.path.basename(os.path.normpath(source)))
     owner, _ = _check_target(project, project.pipeline, path)
     if owner is not None and owner[1].path != path:
         raise GitstageError(f"{path}: lies inside '{owner[1].path}', which is tracked as a whole")

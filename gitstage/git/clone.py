@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gitstage.errors import GitstageError
@@ -68,10 +67,6 @@ class Clone:
             if kind == "blob" and mode != "120000":
                 found[os.fsdecode(name)] = Blob(id_, mode)
         return found
-
-    def contents(self, ids: Sequence[str], use: Callable[[str, bytes], None]) -> None:
-        """Call `use` with the id and the bytes of each blob, as they are committed."""
-        self.repo.contents(ids, use)
 
 
 def is_relative(url: str) -> bool:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitstage import fs
@@ -475,10 +475,6 @@ class Repo:
 
             self._opened = Library(self.git_dir, self.common_dir, self._program.env)
         return self._opened
-
-    def contents(self, ids: Sequence[str], use: Callable[[str, bytes], None]) -> None:
-        """Call `use` with the id and the bytes of each blob, as they are committed."""
-        self._contents().each(ids, use)
 
     def _contents(self) -> Blobs:
         if self._blobs is None:

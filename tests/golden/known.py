@@ -92,6 +92,7 @@ stages:
 vars:
     - foo: 'bar'
 """
+THREE = "    three:\n        cmd: echo 3\n        deps:\n            - a\n"
 FOLDED = "echo \n{0}" + "a" * 72 + "  \n{0}two spaces at a fold\n"
 WHOLE = '"echo ' + "a" * 72 + '  two spaces at a fold"\n'
 FOLDED_TWICE = "echo  two early " + "b" * 40 + " then   \n          three and a fold at   the  end of it all\n"
@@ -105,6 +106,14 @@ KNOWN: dict[str, list[Known]] = {
             "/crlf1\r\n/other\r\n/crlf2\r\n",
             "a line added to a .gitignore ends as its other lines do",
         ),
+        Known(
+            18,
+            ("meta", ".gitignore"),
+            Edit(("!/x3\n/x3\n", "!/x3\n/x3\n  /plain  \n")),
+            "a line that only looks like that of an output stays; Git takes its spaces for a part of the name",
+        ),
+        Known(25, ("meta", ".gitignore"), "/crlf1\r\n/other\r\n", "line ends of the other lines stay"),
+        Known(29, ("meta", ".gitignore"), "/crlf1\r\n/other\r\n", "an escaped line of a removed output goes, too"),
     ],
     "s08_gitignore_errors": [
         Known(7, ("ran",), [], CHECKED_FIRST),
@@ -119,6 +128,7 @@ KNOWN: dict[str, list[Known]] = {
             "a stage whose first run failed is not recorded, as `dvc run` had it",
         ),
         Known(27, ("meta", "dvc.yaml"), EDITED_PIPELINE, EDITED),
+        Known(29, ("meta", "dvc.yaml"), EDITED_PIPELINE.replace(THREE, ""), EDITED),
     ],
     "s14_yaml_emit": [
         Known(
