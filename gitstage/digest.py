@@ -128,6 +128,17 @@ def checksum(given: Mapping[str, Any]) -> str:
     return hashlib.md5(json.dumps(_decisive(top), sort_keys=True).encode()).hexdigest()
 
 
+def has_checksum(given: Mapping[str, Any]) -> bool:
+    """Is the `md5` at the top of a `.dvc` file that of what it holds? DVC 0.x and 1 had `cache: true` in or left it out."""
+    asked = given.get("md5")
+    if asked == checksum(given):
+        return True
+    outs = [
+        {key: value for key, value in out.items() if (key, value) != ("cache", True)} for out in given.get("outs") or ()
+    ]
+    return "cmd" in given and asked == checksum({**given, "outs": outs})
+
+
 def _decisive(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _decisive(inner) for key, inner in value.items() if key not in _NOT_IN_CHECKSUM}

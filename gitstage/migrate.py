@@ -8,7 +8,7 @@ from typing import Any
 
 from gitstage import formats
 from gitstage.cache import Cache
-from gitstage.digest import Digest, hash_stream, manifest_digest
+from gitstage.digest import Digest, checksum, hash_stream, manifest_digest
 from gitstage.fs import atomic_write
 from gitstage.pipeline import Stage, join
 from gitstage.project import Project
@@ -73,7 +73,7 @@ def plan_files(project: Project, planned: Migration, *, keep: bool) -> list[File
         record = stage.record
         entries = [*record.deps.values(), *record.outs.values()] if record else []
         if any(one.digest is not None and one.digest.legacy for one in entries):
-            by_file.setdefault(stage.file if stage.is_data else stage.lock_file, []).append(stage)
+            by_file.setdefault(stage.lock_file, []).append(stage)
     translate = _Translator(project, planned, keep)
     return [translate.file(path, stages) for path, stages in by_file.items()]
 
@@ -98,9 +98,11 @@ class _Translator:
         old = self.project.worktree.read(path)
         assert old is not None
         left: list[str] = []
-        if stages[0].is_data:
+        if stages[0].name is None:
             given = formats.parse_dvc(old, path)
             whole = self._whole(stages[0], given, left)
+            if "md5" in given and (stages[0].is_import or stages[0].cmd is not None):
+                whole["md5"] = checksum(whole)
             return FileChange(path, formats.dump_dvc(whole, old, path), (path,), tuple(left))
         locked = formats.parse_lock(old, path)["stages"]
         entries = {stage.name: self._whole(stage, locked[stage.name], left) for stage in stages if stage.name}
@@ -127,7 +129,7 @@ class _Translator:
             left.append(path)
             return given
         new = {**given, "hash": "md5", "md5": str(digest)}
-        return new if stage.is_data else {key: new[key] for key in _LOCK_ORDER if key in new}
+        return new if stage.name is None else {key: new[key] for key in _LOCK_ORDER if key in new}
 
     def _digest(self, legacy: Digest, path: str) -> Digest | None:
         if legacy not in self.names:

@@ -105,7 +105,7 @@ class Stage:
     @property
     def is_data(self) -> bool:
         """A `.dvc` file: data that no command makes."""
-        return self.name is None
+        return self.name is None and self.cmd is None
 
     @property
     def is_import(self) -> bool:
@@ -115,7 +115,7 @@ class Stage:
     @property
     def is_callback(self) -> bool:
         """A command without inputs and outputs: there is nothing that could tell it is up to date."""
-        return self.name is not None and not (self.deps or self.params or self.outs)
+        return not self.is_data and not (self.deps or self.params or self.outs)
 
     @property
     def folder(self) -> str:
@@ -123,7 +123,8 @@ class Stage:
 
     @property
     def lock_file(self) -> str:
-        return posixpath.join(self.folder, LOCK_FILE)
+        """Where what it recorded stands. A stage of DVC 0.x or 1 that is a `.dvc` file holds that itself."""
+        return self.file if self.name is None else posixpath.join(self.folder, LOCK_FILE)
 
     def label(self, cwd: str = "") -> str:
         """How the stage is shown to somebody in folder `cwd` (relative to the root)."""
@@ -570,24 +571,31 @@ def _record(locked: Mapping[str, Any], file: str) -> Record:
 
 
 def _data_stage(given: Mapping[str, Any], path: str, root: str) -> Stage:
+    """What a `.dvc` file describes: data, an import, or a stage of DVC 0.x or 1 together with what it recorded."""
     folder = posixpath.dirname(path)
-    wdir = join(folder, str(given.get("wdir", ".")))
-    spell = _Speller(root, "" if wdir == "." else wdir)
+    wdir = join(folder, str(given.get("wdir") or "."))
+    wdir = "" if wdir == "." else wdir
+    spell = _Speller(root, wdir)
     outs = []
     for item in given.get("outs") or ():
         where, spelled = spell(str(item["path"]))
+        kind: Literal["out", "metric", "plot"] = (
+            "metric" if item.get("metric") else "plot" if item.get("plot") else "out"
+        )
         outs.append(
-            Output(where, spelled, "out", bool(item.get("cache", True)), bool(item.get("persist", False)),
+            Output(where, spelled, kind, bool(item.get("cache", True)), bool(item.get("persist", False)),
                    bool(item.get("push", True)), item.get("remote"))
         )  # fmt: skip
-    deps = [str(e["path"]) for e in given.get("deps") or () if "repo" not in e and "://" not in str(e["path"])]
+    given_deps = [dep for dep in given.get("deps") or () if "repo" not in dep and "://" not in str(dep["path"])]
+    values = {str(dep["path"]): dep["params"] for dep in given_deps if "params" in dep}
     record = Record(
-        None, {str(e["path"]): _entry(e, path) for e in given.get("deps") or ()}, {},
+        given.get("cmd"), {str(e["path"]): _entry(e, path) for e in given.get("deps") or () if "params" not in e}, values,
         {spell(str(e["path"]))[1]: _entry(e, path) for e in given.get("outs") or ()},
     )  # fmt: skip
     return Stage(
-        file=path, name=None, wdir="" if wdir == "." else wdir, cmd=None,
-        deps=tuple(Dependency(join("" if wdir == "." else wdir, dep), dep) for dep in deps), outs=tuple(outs),
+        file=path, name=None, wdir=wdir, cmd=given.get("cmd"),
+        deps=tuple(Dependency(*spell(str(dep["path"]))) for dep in given_deps if "params" not in dep),
+        params=tuple(ParamsFile(*spell(file), tuple(keys)) for file, keys in values.items()), outs=tuple(outs),
         frozen=bool(given.get("frozen", given.get("locked", False))), always_changed=bool(given.get("always_changed", False)),
         desc=given.get("desc"), record=record, definition=given,
     )  # fmt: skip

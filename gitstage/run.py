@@ -336,7 +336,7 @@ def _known_result(run: _Run, stage: Stage, now: StageStatus) -> dict[str, Any] |
     if (
         stage.record is not None
         and all(stage.recorded(out) for out in stage.outs)
-        and not now.has("cmd", "dep", "param", "always", "record")
+        and not now.has("cmd", "dep", "param", "always", "record", "checksum")
     ):
         found = stage.record.as_entry()
         if _is_available(run, stage, found):
@@ -688,7 +688,7 @@ def _record(
 
 def _keep_old_entries(stage: Stage, entry: Mapping[str, Any]) -> None:
     """An entry of the old kind that still holds stays exactly as it is."""
-    if stage.record is None:
+    if stage.record is None or stage.name is None:
         return
     for name, recorded in (("deps", stage.record.deps), ("outs", stage.record.outs)):
         for position, now in enumerate(entry.get(name, ())):
@@ -707,11 +707,10 @@ def _define(run: _Run, stage: Stage) -> Iterator[Event]:
 def _write_lock(run: _Run, stage: Stage, entry: dict[str, Any]) -> Iterator[Event]:
     """Replace the stage's entry in its lock, on top of what the file holds now; nothing is written if it is the same."""
     project = run.project
-    assert stage.name is not None
     yield from _define(run, stage)
     path = stage.lock_file
     old = project.worktree.read(path)
-    new = formats.update_lock(old, path, {stage.name: entry})
+    new = _own_record(old, path, entry) if stage.name is None else formats.update_lock(old, path, {stage.name: entry})
     assert new is not None
     agreed = {
         out.path: digest
@@ -727,6 +726,23 @@ def _write_lock(run: _Run, stage: Stage, entry: dict[str, Any]) -> Iterator[Even
     if stage in run.made_up:
         merged.remember_run(project, entry)
     project.remember_restored({**project.restored(), **agreed})
+
+
+def _own_record(old: bytes | None, path: str, entry: Mapping[str, Any]) -> bytes:
+    """The text of a `.dvc` file of DVC 0.x or 1, which holds a stage together with what it recorded."""
+    given = formats.parse_dvc(old or b"", path)
+    new = {key: value for key, value in given.items() if key != "md5"}
+    for part in ("deps", "outs"):
+        now = {str(one["path"]): one for one in entry.get(part, ())}
+        new[part] = [
+            {**{k: v for k, v in one.items() if k not in _CONTENT_KEYS}, **now.get(str(one["path"]), {})}
+            if "params" not in one
+            else {**one, "params": entry["params"][str(one["path"])]}
+            for one in given.get(part) or ()
+        ]
+        if not new[part]:
+            del new[part]
+    return formats.dump_dvc({"md5": checksum(new), **new}, old, path)
 
 
 def _record_data(run: _Run, stage: Stage) -> Iterator[Event]:

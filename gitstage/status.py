@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from gitstage import params
 from gitstage.cache import Cache
-from gitstage.digest import Digest, checksum
+from gitstage.digest import Digest, has_checksum
 from gitstage.errors import PipelineError
 from gitstage.pipeline import Output, ParamsFile, Pipeline, Stage, join
 from gitstage.tree import Tree
@@ -125,7 +125,8 @@ def compare(stage: Stage, found: Found) -> Iterable[Change]:
         yield from _inputs(stage, found)
     for out in stage.outs:
         yield from _output(stage, out, found)
-    if stage.is_import and stage.definition.get("md5") != checksum(stage.definition):
+    is_checked = stage.is_import or (stage.name is None and stage.cmd is not None)
+    if is_checked and not has_checksum(stage.definition):
         yield Change("checksum", "changed")
 
 

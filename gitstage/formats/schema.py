@@ -286,6 +286,9 @@ _OUT: dict[str, Check] = {
     "remote": _text,
     "push": _bool,
     "fs_config": _some_map,
+    "metric": _any,  # this and `plot`: of DVC 0.x and 1, which DVC 3 refuses
+    "plot": _any,
+    "tags": _any,
 }
 _REPO = _record(
     {
@@ -303,6 +306,7 @@ _DEP: dict[str, Check] = {
     "fs_config": _some_map,
     "repo": _REPO,
     "db": _some_map,
+    "params": _some_map,
 }
 
 
@@ -312,6 +316,7 @@ def _or_nothing(check: Check) -> Check:
 
 _DVC_FILE = _record(
     {
+        "cmd": _or_nothing(_command),  # a stage of DVC 0.x or 1 in a file of its own, which DVC 3 refuses
         "desc": _text,
         "md5": _hash_value,
         "wdir": _or_nothing(_text),
@@ -368,8 +373,9 @@ def _is_first_layout(found: Any) -> bool:
 def parse_dvc(data: bytes, path: str) -> dict[str, Any]:
     """Read a *.dvc file: its top-level map as written; {} for an empty file.
 
-    Raises FormatError for anything that DVC 3's schema refuses (`cmd` among it), and for an output or dependency
-    without a path. Source: DVC 3's schema, as observed.
+    Raises FormatError for anything that DVC 3's schema refuses, and for an output or dependency without a path. Read is,
+    beyond it, a stage that DVC 0.x and 1 kept in a file of its own. Source: DVC 3's schema, as observed; the older as
+    published.
     """
     found = load(data, path)
     if found is None:

@@ -52,7 +52,7 @@ def in_work_tree(project: Project, pipeline: Pipeline) -> set[Stage]:
 def _leaves_a_result(stage: Stage) -> bool:
     """Does a run of it go to the run cache? See run.py."""
     return (
-        not stage.is_data
+        stage.name is not None
         and not stage.always_changed
         and not stage.frozen
         and bool(stage.deps or stage.params)

@@ -191,11 +191,11 @@ def test_locks():
 
 
 BAD_DVC = [
-    "x\n", "[]\n", "cmd: x\n", "foo: 1\n", "outs: x\n", "outs: [x]\n", "outs: [{}]\n", "outs: [{md5: abc}]\n",
+    "x\n", "[]\n", "cmd: 5\n", "foo: 1\n", "outs: x\n", "outs: [x]\n", "outs: [{}]\n", "outs: [{md5: abc}]\n",
     "deps: [{md5: abc}]\n",
     "wdir: 5\n", "frozen: 1\n", "locked: x\n", "always_changed: 'y'\n", "md5: 5\n", "desc: []\n", "params: []\n",
     *("outs: [{path: p, " + rest + "}]\n" for rest in (
-        "metric: true", "plot: true", "cache: 1", "persist: x", "push: 5", "remote: 5", "labels: x", "desc: 1",
+        "cache: 1", "persist: x", "push: 5", "remote: 5", "labels: x", "desc: 1",
         "fs_config: x", "repo: {url: u}",
     )),
     *("deps: [{path: p, " + rest + "}]\n" for rest in ("cache: false", "desc: x", "repo: {}",

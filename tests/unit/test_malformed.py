@@ -177,7 +177,6 @@ OTHERS: list[tuple[str, str | bytes, int | None, tuple[str, ...]]] = [
     ("d.dvc", "deps:\n- path: d\n  repo: {}\n", 3, ("deps[0].repo", "the key 'url' is missing")),
     ("d.dvc", "- a\n", 1, ("expected a map",)),
     ("d.dvc", "outs:\n- path: d\noutz: []\n", 3, ("outz", "did you mean 'outs'?")),
-    ("d.dvc", "outs:\n- path: d\n  metric: true\n", 3, ("outs[0].metric", "no such key")),
 ]
 
 PARSERS: dict[str, Callable[[bytes, str], Any]] = {
