@@ -85,7 +85,10 @@ class Record:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A stage of `dvc.yaml`, or (`name` None) a whole `.dvc` file. `file` and `wdir` are relative to the root."""
+    """A stage of `dvc.yaml`, or (`name` None) a whole `.dvc` file. `file` and `wdir` are relative to the root.
+
+    `variables`: values that its templates took from files: root-relative path -> dotted key -> value.
+    """
 
     file: str
     name: str | None
@@ -101,6 +104,7 @@ class Stage:
     group: str | None = None
     templated: bool = False
     definition: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def is_data(self) -> bool:
@@ -165,15 +169,16 @@ class Target:
 class Pipeline:
     """All stages of a project in one state of its files, in collection order (file order within a file).
 
-    `files`: the pipeline files that were read; `sources`: the files that templates took values from.
+    `files`: the pipeline files that were read; `sources`: the files that templates took values from. `top`: path of a
+    `dvc.yaml` -> its top-level `metrics`, `plots`, `params` and `artifacts`, filled in.
     """
 
     def __init__(
         self, stages: Sequence[Stage], warnings: Sequence[str] = (), cwd: str = "",
-        files: Collection[str] = (), sources: Collection[str] = (),
+        files: Collection[str] = (), sources: Collection[str] = (), top: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:  # fmt: skip
         self.stages, self.warnings, self.cwd = tuple(stages), tuple(warnings), cwd
-        self.files, self.sources = frozenset(files), frozenset(sources)
+        self.files, self.sources, self.top = frozenset(files), frozenset(sources), top or {}
         self._by_name = {(s.file, s.name): s for s in self.stages}
         self._owner: dict[str, tuple[Stage, Output]] = {}
         for stage in self.stages:
@@ -419,6 +424,7 @@ class Loader:
         warnings: list[str] = []
         files: list[str] = []
         sources: list[str] = []
+        top: dict[str, Mapping[str, Any]] = {}
         for path in sorted(tree.pipeline_files(), key=lambda p: (posixpath.dirname(p), p)):
             data = tree.read(path)
             if data is None:
@@ -428,12 +434,13 @@ class Loader:
                 resolved = self._resolve(data, path, tree)
                 warnings += resolved.warnings
                 sources += resolved.sources
+                top[path] = resolved.top
                 locked = self._locked(posixpath.join(posixpath.dirname(path), LOCK_FILE), tree)
                 stages += [self._stage(one, path, locked.get(one.name)) for one in resolved.stages]
             else:
                 stages.append(self._data_stage(data, path))
         outs = {out.path for stage in stages for out in stage.outs}
-        return Pipeline([s for s in stages if not _lies_in_one(s.folder, outs)], warnings, cwd, files, sources)
+        return Pipeline([s for s in stages if not _lies_in_one(s.folder, outs)], warnings, cwd, files, sources, top)
 
     def _resolve(self, data: bytes, path: str, tree: Tree) -> template.Resolved:
         parse = self._reader.pipeline if self._reader else formats.parse_pipeline
@@ -503,7 +510,7 @@ def _stage(one: template.ResolvedStage, path: str, folder: str, locked: Mapping[
         params=tuple(_params_files(given.get("params", ()), spell)), outs=tuple(outs),
         frozen=bool(given.get("frozen", False)), always_changed=bool(given.get("always_changed", False)),
         desc=given.get("desc"), record=_record(locked, posixpath.join(folder, LOCK_FILE)) if locked is not None else None,
-        group=one.group, templated=one.templated, definition=given,
+        group=one.group, templated=one.templated, definition=given, variables=one.variables,
     )  # fmt: skip
 
 

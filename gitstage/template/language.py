@@ -6,7 +6,7 @@ import itertools
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ class _Expression:
 
 _Part = str | _Expression
 _Rendered = tuple[Any, bool]  # a value, and whether it came out of an expression as a whole
+_Origins = Mapping[tuple[str, ...], tuple[str, ...]]
+_Choice = tuple[dict[str, Any], _Origins]  # what reserved names are for one stage of a group
 
 _EXPRESSION = re.compile(r"(?<!\\)\$\{([^}\n]*)\}")
 _GRAMMAR = re.compile(r"[^.\[\]]+(?:\.[^.\[\]]+|\[[^.\[\]]+\])*")
@@ -135,10 +137,17 @@ def _word(value: Any) -> str:
 
 
 class _Scope:
-    """Values by name; those of `parent` shine through but never change. `reserved` names cannot be defined again."""
+    """Values by name; those of `parent` shine through but never change. `reserved` names cannot be defined again.
 
-    def __init__(self, parent: _Scope | None = None, reserved: Mapping[str, Any] | None = None) -> None:
+    `origins`: what a reserved name, or a part of it, was taken from, both as words of expressions.
+    """
+
+    def __init__(
+        self, parent: _Scope | None = None, reserved: Mapping[str, Any] | None = None, origins: _Origins | None = None
+    ) -> None:
         self._parent = parent
+        self._origins: _Origins = {**(parent._origins if parent else {}), **(origins or {})}
+        self._used: dict[tuple[str, ...], Any] = {}
         self._values: dict[str, Any] = dict(reserved or {})
         self._reserved: frozenset[str] = frozenset(reserved or ()) | (parent._reserved if parent else frozenset())
         self._layers: list[tuple[str, Mapping[str, Any]]] = []  # where definitions come from, for messages
@@ -156,15 +165,28 @@ class _Scope:
         """The value of an expression. Raises _TemplateError if there is none."""
         value = self.find(expression.words[0])
         for word in expression.words[1:]:
-            if isinstance(value, dict):
-                value = value.get(word, _MISSING)
-            elif isinstance(value, list):
-                value = _item(value, word)
-            else:
-                value = _MISSING
+            value = _step(value, word)
         if value is _MISSING:
             raise _TemplateError(f"there is no value for ${{{expression.source}}}")
+        if not isinstance(value, (dict, list)):
+            self._used[self.origin(expression.words)] = value
         return value
+
+    def origin(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """The words that a reserved name stands for; other words as they are."""
+        for end in range(len(words), 0, -1):
+            if words[:end] in self._origins:
+                return self._origins[words[:end]] + words[end:]
+        return words
+
+    def used(self, files: Collection[str]) -> dict[str, dict[str, Any]]:
+        """The values that were looked up here and come from `files`: file -> dotted key -> value."""
+        found: dict[str, dict[str, Any]] = {}
+        for words, value in self._used.items():
+            source = self._origin(words)
+            if source in files:
+                found.setdefault(source, {})[".".join(words)] = value
+        return found
 
     def define(self, values: Mapping[str, Any], source: str) -> None:
         """Add `values`, which come from `source`; mappings are merged. Raises _TemplateError if one is defined already."""
@@ -187,7 +209,7 @@ class _Scope:
         for source, values in self._all_layers():
             value: Any = values
             for key in at:
-                value = value.get(key, _MISSING) if isinstance(value, dict) else _MISSING
+                value = _step(value, key)
             if value is not _MISSING:
                 return source
         return "an earlier one"
@@ -217,11 +239,16 @@ class _Scope:
         return self._parent._loaded_keys(file) if self._parent else _MISSING
 
 
-def _item(values: list[Any], word: str) -> Any:
-    try:
-        return values[int(word)]
-    except (ValueError, IndexError):
-        return _MISSING
+def _step(value: Any, word: str) -> Any:
+    """Item `word` of a mapping or list, or `_MISSING`."""
+    if isinstance(value, dict):
+        return value.get(word, _MISSING)
+    if isinstance(value, list):
+        try:
+            return value[int(word)]
+        except (ValueError, IndexError):
+            pass
+    return _MISSING
 
 
 def _definable(value: Any, file: str, where: str) -> Any:
@@ -342,12 +369,12 @@ class Resolver:
 
     def _stage(self, name: str, group: str | None, given: Mapping[str, Any], scope: _Scope) -> ResolvedStage:
         where = f"stages.{name}"
+        scope = _Scope(scope)
         made: dict[str, Any] = {}
         wdir = self._fill(f"{where}.wdir", given["wdir"], scope) if "wdir" in given else None
         if not (wdir is None or isinstance(wdir, str)):
             raise self._error(f"{where}.wdir", f"must be text, not {kind(wdir)}")
         if "vars" in given:
-            scope = _Scope(scope)
             folder = posixpath.join(self._folder, wdir or "")
             self._define(given["vars"], scope, f"{where}.vars", folder)
         for key, value in given.items():
@@ -359,7 +386,8 @@ class Resolver:
         for key, check in _CHECKS.items():
             if key in made and (complaint := check(made[key])):
                 raise self._error(f"{where}.{key}", complaint)
-        return ResolvedStage(name, group, made, group is not None or made != given)
+        variables = scope.used(self._files.sources())
+        return ResolvedStage(name, group, made, group is not None or made != given, variables)
 
     def _fill(self, where: str, node: Any, scope: _Scope, *, whole: bool = False, options: bool = False) -> Any:
         try:
@@ -388,21 +416,23 @@ class Resolver:
                 raise self._error(where, f"{key!r} cannot be part of a stage name")
         self._groups[name] = [f"{name}@{key}" for key in made]
         return (
-            self._stage(f"{name}@{key}", name, definition, _Scope(self._scope, reserved))
-            for key, reserved in made.items()
+            self._stage(f"{name}@{key}", name, definition, _Scope(self._scope, reserved, origins))
+            for key, (reserved, origins) in made.items()
         )
 
-    def _foreach(self, name: str, data: Any, where: str) -> dict[str, dict[str, Any]]:
-        """Key in the stage's name -> what `item` and `key` are."""
-        templated = False
+    def _foreach(self, name: str, data: Any, where: str) -> dict[str, _Choice]:
+        """Key in the stage's name -> what `item` and `key` are, and where `item` was taken from."""
+        templated, source = False, self._source(data)
         if isinstance(data, str):
             data, templated = self._render.text(data, self._scope, whole=True, options=True)
         if isinstance(data, dict):
             self._warn_of(name, "item", "key")
-            made = {}
+            made: dict[str, _Choice] = {}
             for key, value in data.items():
                 key = self._data_key(key)
-                made[_fragment(key)] = {"item": value if templated else self._data(value, f"{where}.{key}"), "key": key}
+                item = value if templated else self._data(value, f"{where}.{key}")
+                origin = (*source, str(key)) if source else self._source(value)
+                made[_fragment(key)] = {"item": item, "key": key}, _origins(("item",), origin)
             return made
         if not isinstance(data, list):
             raise _TemplateError(f"must be a list or mapping, or an expression for one, not {kind(data)}")
@@ -410,28 +440,45 @@ class Resolver:
         items = [(item, True) if templated else self._datum(item, f"{where}[{i}]") for i, item in enumerate(data)]
         indexed = any(_is_collection(item) for item, _ in items)
         return {
-            str(index) if indexed else _fragment(item, from_template): {"item": item}
+            str(index) if indexed else _fragment(item, from_template): (
+                {"item": item},
+                _origins(("item",), (*source, str(index)) if source else self._source(data[index])),
+            )
             for index, (item, from_template) in enumerate(items)
         }
 
-    def _matrix(self, name: str, data: Any, where: str) -> dict[str, dict[str, Any]]:
+    def _matrix(self, name: str, data: Any, where: str) -> dict[str, _Choice]:
         if not isinstance(data, dict) or not data:
             raise _TemplateError(f"must map names to lists, not {'empty' if data == {} else kind(data)}")
         self._warn_of(name, "item", "key")
-        axes: list[list[tuple[str, str, Any]]] = []
+        axes: list[list[tuple[str, str, Any, _Origins]]] = []
         for key, values in data.items():
             if not isinstance(key, str):
                 raise _TemplateError(f"{kind(key)} cannot be a name: {key!r}")
             axis = self._data_key(key)
+            source = self._source(values)
             axes.append([
-                (f"{axis}{index}" if _is_collection(value) else _fragment(value, from_template), axis, value)
-                for index, (value, from_template) in enumerate(self._axis(axis, values, f"{where}.{axis}"))
+                (
+                    f"{axis}{index}" if _is_collection(value) else _fragment(value, from_template), axis, value,
+                    _origins(("item", axis), (*source, str(index)) if source else self._source(item)),
+                )
+                for index, ((value, from_template), item) in enumerate(
+                    zip(self._axis(axis, values, f"{where}.{axis}"), _written(values), strict=False)
+                )
             ])  # fmt: skip
-        made: dict[str, dict[str, Any]] = {}
+        made: dict[str, _Choice] = {}
         for choice in itertools.product(*axes):
-            label = "-".join(fragment for fragment, _, _ in choice)
-            made[label] = {"item": {axis: value for _, axis, value in choice}, "key": label}
+            label = "-".join(fragment for fragment, _, _, _ in choice)
+            origins: dict[tuple[str, ...], tuple[str, ...]] = {}
+            for _, _, _, origin in choice:
+                origins.update(origin)
+            made[label] = {"item": {axis: value for _, axis, value, _ in choice}, "key": label}, origins
         return made
+
+    def _source(self, node: Any) -> tuple[str, ...]:
+        """The words of a text that is one expression; empty for anything else."""
+        match = _EXPRESSION.fullmatch(node) if isinstance(node, str) else None
+        return tuple(map(str.strip, _WORD.findall(match[1]))) if match else ()
 
     def _axis(self, axis: str, values: Any, where: str) -> list[_Rendered]:
         if isinstance(values, list):
@@ -504,6 +551,15 @@ class Resolver:
         if isinstance(key, str) and not isinstance(made, str):
             raise self._error(where, f"the name must be text, not {kind(made)}")
         return made
+
+
+def _origins(name: tuple[str, ...], source: tuple[str, ...]) -> _Origins:
+    return {name: source} if source else {}
+
+
+def _written(values: Any) -> Iterable[Any]:
+    """The items of an axis as the file has them; without end where it is not a list."""
+    return values if isinstance(values, list) else itertools.repeat(None)
 
 
 def _has_expression(node: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gitstage.errors import FormatError
@@ -18,13 +18,15 @@ class ResolvedStage:
     `name`: "train", or "train@0" where `foreach` or `matrix` made it. `group`: "train" then, None otherwise.
     `definition`: the mapping below the stage's name without `vars`, `foreach`, `do` and `matrix`; it may share parts
     with the document, so it is only to be read. `templated`: it is not what the file says, so the stage cannot be
-    written back.
+    written back. `variables`: the values from files that went into it: root-relative path -> dotted key -> value;
+    lists and mappings are left out.
     """
 
     name: str
     group: str | None
     definition: dict[str, Any]
     templated: bool
+    variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -802,3 +802,24 @@ def test_golden_commands_and_names(name: str) -> None:
             assert stage.definition.get("deps", []) == [dep["path"] for dep in entry.get("deps", [])]
             outs = [out if isinstance(out, str) else next(iter(out)) for out in stage.definition.get("outs", [])]
             assert outs == [out["path"] for out in entry.get("outs", [])]
+
+
+def test_variables_say_what_was_taken_from_files() -> None:
+    found = resolve(
+        """
+vars: [v.yaml, {inline: 3}]
+stages:
+  s: {cmd: "echo ${a} ${l[2]} ${inline} ${d}"}
+  w: {vars: [sub/w.yaml], cmd: "echo ${deep.er}"}
+  e: {foreach: "${k.list}", do: {cmd: "echo ${item} ${key2}"}}
+  m: {matrix: {q: "${lod}", r: [1, "${a}"]}, cmd: "echo ${item.q.p} ${item.r}"}
+""",
+        v_yaml="key2: 5\nk: {list: [7, 8]}",
+        sub__w_yaml="deep: {er: 6, no: 7}",
+    )
+    made = {stage.name: stage.variables for stage in found.stages}
+    assert made["s"] == {"params.yaml": {"a": 1, "l.2": 3}}
+    assert made["w"] == {"sub/w.yaml": {"deep.er": 6}}
+    assert made["e@7"] == {"v.yaml": {"k.list.0": 7, "key2": 5}}
+    assert made["e@8"] == {"v.yaml": {"k.list.1": 8, "key2": 5}}
+    assert made["m@q0-1"] == {"params.yaml": {"lod.0.p": 1, "a": 1}}
