@@ -25,20 +25,24 @@ def read_values(data: bytes, path: str) -> dict[str, Any]:
     Python mappings need not be text.
     Raises FormatError if the text is not what the suffix says, or not a mapping. Source: DVC 3.
     """
-    suffix = path.rpartition(".")[2].lower()
-    if suffix == "json":
-        found = _json(data, path)
-    elif suffix == "toml":
-        found = _toml(data, path)
-    elif suffix == "py":
-        found = _python(data, path)
-    else:
-        found = formats.load(data, path)
+    found = parse(data, path)
     if found is None:
         return {}
     if not isinstance(found, dict):
         raise FormatError(path, f"must hold a mapping of names to values, not {_kind(found)}")
     return found
+
+
+def parse(data: bytes, path: str) -> Any:
+    """Whatever value a file holds; otherwise as `read_values`."""
+    suffix = path.rpartition(".")[2].lower()
+    if suffix == "json":
+        return _json(data, path)
+    if suffix == "toml":
+        return _toml(data, path)
+    if suffix == "py":
+        return _python(data, path)
+    return formats.load(data, path)
 
 
 def select(values: Mapping[Any, Any], keys: Sequence[str]) -> dict[str, Any]:

@@ -185,6 +185,32 @@ class Repo:
         """The id of the commit that is checked out; None before the first commit."""
         return self.id("HEAD")
 
+    def branch(self) -> str | None:
+        """The short name of the branch that is checked out; None with a detached HEAD."""
+        return os.fsdecode(self.git("symbolic-ref", "-q", "--short", "HEAD", check=False)).strip() or None
+
+    def refs(self, under: str) -> dict[str, str]:
+        """Names below `under`, such as "refs/tags/", that lead to commits -> the full id of the commit; sorted by name."""
+        command = (
+            "for-each-ref",
+            "--format=%(refname)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)",
+        )
+        found = {}
+        for line in os.fsdecode(self.git(*command, under)).splitlines():
+            name, kind, id_, peeled_kind, peeled = line.split("\0")
+            if "commit" in (kind, peeled_kind):
+                found[name.removeprefix(under)] = id_ if kind == "commit" else peeled
+        return found
+
+    def commits(self) -> list[str]:
+        """Full ids of every commit that a branch, a tag, a remote's branch or HEAD leads to, the newest first."""
+        tips = ["HEAD"] if self.head() is not None else []
+        return self.git("rev-list", "--branches", "--tags", "--remotes", *tips).decode().split()
+
+    def holds(self, commit: str, folder: str) -> bool:
+        """Has a commit (full id) this folder, relative to the top?"""
+        return self._running().call("cat-file", "-e", f"{commit}:{folder}").returncode == 0
+
     def pipeline_files(self, under: str) -> list[str]:
         """`dvc.yaml`, `dvc.lock` and `*.dvc` files on disk below folder `under` ("" = everywhere) that Git does not ignore."""
         folder = "".join("\\" + c if c in "\\*?[" else c for c in under.strip("/"))

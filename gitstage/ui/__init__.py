@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,33 @@ class Ui:
         """A line of result or progress, on stdout."""
         if not self.quiet:
             print(text)
+
+    @property
+    def unicode(self) -> bool:
+        """Can stdout show characters beyond ASCII?"""
+        try:
+            "│▼".encode(sys.stdout.encoding or "ascii")
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
+    def page(self, text: str) -> None:
+        """Many lines of result; through $PAGER where a terminal could not show them all at once."""
+        if self.quiet or not text:
+            return
+        if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+            import shutil
+            import subprocess
+
+            size = shutil.get_terminal_size()
+            lines = text.split("\n")
+            if len(lines) >= size.lines or any(len(line) > size.columns for line in lines):
+                sys.stdout.flush()
+                pager = ["sh", "-c", os.environ.get("PAGER") or "less"]
+                env = {"LESS": "FRSX", **os.environ}
+                if subprocess.run(pager, input=text + "\n", encoding="utf-8", env=env).returncode != 127:
+                    return
+        print(text)
 
     def note(self, text: str) -> None:
         """A line about the work, on stderr, after what was said before."""
