@@ -157,6 +157,11 @@ def is_inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder + "/")
 
 
+def is_outside(path: str) -> bool:
+    """Does a normal root-relative path lead out of the project?"""
+    return path == ".." or path.startswith(("../", "/"))
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A stage that the user named; `out`: the one output of it that was named; `path`: a path inside that output."""

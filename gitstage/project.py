@@ -20,7 +20,7 @@ from gitstage.fs import Root, Scratch
 from gitstage.git import Repo
 from gitstage.locks import PathLocks, RepoLock
 from gitstage.memo import Memo
-from gitstage.pipeline import Loader, Pipeline, relative
+from gitstage.pipeline import Loader, Pipeline, is_outside, relative
 from gitstage.runcache import RunCache
 from gitstage.store import Store
 from gitstage.tree import Tree, WorkTree
@@ -169,6 +169,13 @@ class Project:
     def relative(self, path: str) -> str:
         """A root-relative path as seen from where the user stands."""
         return relative(path, self.cwd)
+
+    def inside(self, path: str | None) -> str:
+        """A path as typed, root-relative ("" is the root, also for None). Raises GitstageError if it leads out."""
+        found = "" if path is None else posixpath.normpath(posixpath.join(self.cwd, path))
+        if is_outside(found):
+            raise GitstageError(f"{path}: is not in the project {self.root}")
+        return "" if found == "." else found
 
     def in_repo(self, path: str) -> str:
         """A root-relative path, relative to the top of the Git work tree."""
@@ -384,6 +391,27 @@ def opened(
         with lock:
             project.sweep()
             yield project, lock
+
+
+@contextlib.contextmanager
+def opened_at(folder: str) -> Iterator[Project]:
+    """The project around another folder, or, if there is none, the Git repository around it as one without data.
+
+    Paths count from the current folder if that lies in the same project, else from the root. Raises NoProject if there
+    is neither.
+    """
+    if not os.path.isdir(folder):
+        raise NoProject(f"{folder}: is no folder")
+    there, here = os.path.realpath(folder), os.path.realpath(os.getcwd())
+    root = find_root(there)
+    if root is None:
+        repo = Repo.discover(there)
+        if repo is None or repo.top is None:
+            refuse_no_project(there)
+        root = os.path.realpath(repo.top)
+    below = os.path.relpath(here, root).replace(os.sep, "/")
+    with Project(root, "" if below == "." or is_outside(below) else below) as project:
+        yield project
 
 
 def read_state(path: str) -> dict[str, dict[str, str]]:

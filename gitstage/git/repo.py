@@ -211,6 +211,20 @@ class Repo:
         """Has a commit (full id) this folder, relative to the top?"""
         return self._running().call("cat-file", "-e", f"{commit}:{folder}").returncode == 0
 
+    def committed(self, rev: str, under: str) -> list[tuple[str, int, int | None]]:
+        """(path, mode, size) of every file that commit `rev` has below folder `under` ("" = everywhere), relative to it.
+
+        A submodule's size is None.
+        """
+        found = []
+        for record in os.fsdecode(self.git("ls-tree", "-r", "-z", "-l", "--full-tree", f"{rev}:{under}")).split("\0")[
+            :-1
+        ]:
+            about, _, path = record.partition("\t")
+            mode, _, _, size = about.split()
+            found.append((path, int(mode, 8), None if size == "-" else int(size)))
+        return found
+
     def pipeline_files(self, under: str) -> list[str]:
         """`dvc.yaml`, `dvc.lock` and `*.dvc` files on disk below folder `under` ("" = everywhere) that Git does not ignore."""
         folder = "".join("\\" + c if c in "\\*?[" else c for c in under.strip("/"))

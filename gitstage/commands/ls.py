@@ -1,0 +1,59 @@
+"""`git stage ls`."""
+
+from __future__ import annotations
+
+import posixpath
+
+import click
+
+from gitstage.cli import volume
+
+
+@click.command()
+@click.option("-R", "--recursive", is_flag=True, help="Also what lies in directories.")
+@click.option("-T", "--tree", is_flag=True, help="As a tree.")
+@click.option("-L", "--level", type=click.IntRange(0), metavar="DEPTH", help="How deep to go with -R and -T.")
+@click.option("--dvc-only", is_flag=True, help="Only outputs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--rev", metavar="REV", help="At a commit instead of in the work tree.")
+@click.option("--size", is_flag=True, help="Also show sizes.")
+@click.option("--show-hash", is_flag=True, help="Also show digests.")
+@volume
+@click.argument("url", default=".")
+@click.argument("path", required=False)
+def command(
+    url: str, path: str | None, recursive: bool, tree: bool, level: int | None, dvc_only: bool, as_json: bool,
+    rev: str | None, size: bool, show_hash: bool, quiet: bool, verbose: int,
+) -> None:  # fmt: skip
+    """List what the project at URL (a folder; default: here) holds: files, and outputs, whether they are there or not.
+
+    PATH is a file or folder of that project; without it the project's root is listed.
+    """
+    from gitstage.contents import Contents
+    from gitstage.errors import UsageError
+    from gitstage.pipeline import relative
+    from gitstage.project import opened_at
+    from gitstage.ui import Ui
+    from gitstage.ui import contents as shown
+
+    if tree and as_json:
+        raise UsageError("--tree and --json exclude each other")
+    ui = Ui(quiet=quiet, verbose=bool(verbose))
+    with opened_at(url) as project:
+        contents = Contents(project, rev)
+        start = contents.item(project.inside(path))
+        if tree:
+            named = list(
+                shown.tree(contents, start, path or relative("", project.cwd) or ".", level, outs_only=dvc_only)
+            )
+        elif not start.is_dir or (recursive and level == 0):
+            named = [(start.name or ".", start)]
+        else:
+            depth = level if recursive else 1
+            up = relative("", project.cwd) if path is None else ""
+            items = contents.below(start.path, depth, outs_only=dvc_only)
+            named = sorted((posixpath.join(up, relative(item.path, start.path)), item) for item in items)
+        if as_json:
+            ui.json(shown.as_json(named))
+        else:
+            shown.as_text(ui, named, sizes=size, hashes=show_hash)
