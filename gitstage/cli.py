@@ -65,6 +65,7 @@ COMMANDS: dict[str, str] = {
     "help": "Show help for a verb.",
 }
 HIDDEN: dict[str, str] = {
+    "complete": "Print what could stand where the cursor is.",
     "hook": "Run what a Git hook does.",
     "merge-file": "Merge three versions of a pipeline file, as Git's merge driver.",
     "shim": "Install or remove the `git` dispatcher.",

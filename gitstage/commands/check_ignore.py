@@ -49,13 +49,14 @@ def command(
             path = join(project.cwd, word)
             is_dir = word.endswith("/") or project.worktree.is_dir(path)
             found = None if is_outside(path) else rules.explain(path, is_dir)
-            matched = matched or found is not None
+            ignored = found is not None and rules.ignores(path, is_dir)
+            matched = matched or (found is not None if details else ignored)
             if found is None:
                 if details and non_matching:
                     ui.say(f"::\t{word}")
             elif details:
                 file, line, pattern = found
                 ui.say(f"{file}:{line}:{pattern}\t{word}" if file else f":{pattern}\t{word}")
-            elif rules.ignores(path, is_dir):
+            elif ignored:
                 ui.say(word)
     return 0 if matched else 1
