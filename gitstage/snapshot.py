@@ -74,6 +74,12 @@ def snapshots(
         yield at_commit(project, commit, ",".join(all_names))
 
 
+def in_order(project: Project, names: Sequence[str]) -> list[Snapshot]:
+    """The state that each name stands for, the work tree ("workspace") first. Raises as `at_commit`."""
+    found = [Snapshot(WORKSPACE, project, project.worktree)] if WORKSPACE in names else []
+    return found + [at_commit(project, name) for name in dict.fromkeys(names) if name != WORKSPACE]
+
+
 def at_commit(project: Project, rev: str, name: str | None = None) -> Snapshot:
     """The state that commit `rev` holds. Raises GitstageError if it is none, NoProject without Git."""
     if project.repo is None:

@@ -185,6 +185,10 @@ class Repo:
         """The id of the commit that is checked out; None before the first commit."""
         return self.id("HEAD")
 
+    def is_dirty(self) -> bool:
+        """Does a tracked file differ from the last commit, staged or not?"""
+        return bool(self.git("status", "--porcelain", "--untracked-files=no", locks=True))
+
     def branch(self) -> str | None:
         """The short name of the branch that is checked out; None with a detached HEAD."""
         return os.fsdecode(self.git("symbolic-ref", "-q", "--short", "HEAD", check=False)).strip() or None
