@@ -13,7 +13,7 @@ from typing import Literal
 from gitstage.cache import Cache
 from gitstage.digest import Digest
 from gitstage.errors import NoProject, PipelineError
-from gitstage.pipeline import Output, Pipeline, Stage, is_inside
+from gitstage.pipeline import Output, Pipeline, Stage, is_inside, join
 from gitstage.project import Project
 from gitstage.tree import WorkTree
 
@@ -93,6 +93,59 @@ def between(project: Project, old: str, new: str | None, targets: Sequence[str] 
         paths = [path for word in targets for path in _named(word, pipelines)]
         before, after = before.within(paths), after.within(paths)
     return Difference(compare(before, after), lost(before, project.cache) if new is None else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How data stands between the last commit, what is recorded, and the work tree.
+
+    `committed`: from the last commit to the record; `uncommitted`: from the record to the work tree; both without what
+    is unchanged. `unchanged` in both: path -> digest. `lost`: recorded, but not in the cache.
+    """
+
+    committed: Sequence[Change]
+    uncommitted: Sequence[Change]
+    unchanged: Mapping[str, Digest]
+    lost: Mapping[str, Digest]
+
+
+def standing(project: Project, targets: Sequence[str] = (), *, granular: bool = False) -> Standing:
+    """How the outputs kept in the cache stand. `targets`: only these outputs, or paths inside directory outputs;
+    `granular`: also the files of directories. Raises PipelineError if a pipeline file is invalid."""
+    repo = project.repo
+    pipelines = [project.pipeline]
+    now = recorded(project.pipeline, project.cache)
+    there = present(project.pipeline, project.worktree)
+    committed = State({})
+    if repo is not None and repo.head() is not None:
+        pipelines.append(project.pipeline_of(repo.commit("HEAD", project.prefix, project.memo)))
+        committed = recorded(pipelines[1], project.cache)
+    states = [committed, now, there]
+    if targets:
+        paths = [path for word in targets for path in _paths_of(word, pipelines)]
+        states = [state.within(paths) for state in states]
+    if not granular:
+        states = [state.outputs() for state in states]
+    committed, now, there = states
+    since = [] if repo is None else compare(committed, now)
+    found = compare(now, there)
+    same = {change.path: change.new for change in found if change.kind == "unchanged" and change.new is not None}
+    if repo is not None:
+        kept = {change.path for change in since if change.kind == "unchanged"}
+        same = {path: digest for path, digest in same.items() if path in kept}
+    return Standing(_changed(since), _changed(found), same, lost(now, project.cache))
+
+
+def _changed(changes: Sequence[Change]) -> list[Change]:
+    return [one for one in changes if one.kind != "unchanged" and not (one.kind == "unknown" and one.new is None)]
+
+
+def _paths_of(word: str, pipelines: Sequence[Pipeline]) -> list[str]:
+    """The paths that a target stands for; a word that nothing knows stands for itself, and so for nothing."""
+    try:
+        return list(_named(word, pipelines))
+    except PipelineError:
+        return [join(pipelines[0].cwd, word.rstrip("/"))]
 
 
 def _named(word: str, pipelines: Sequence[Pipeline]) -> Iterator[str]:

@@ -324,6 +324,11 @@ class Project:
         inside = [self.in_repo(path) for path in outputs if not path.startswith(("../", "/"))]
         return [self.from_repo(path) for path in self.repo.ignore_all(inside)]
 
+    def untracked(self) -> list[str]:
+        """Files of the project (root-relative) that Git neither tracks nor ignores."""
+        names = self.repo.untracked() if self.repo is not None else []
+        return [path for name in names if not is_outside(path := self.from_repo(name))]
+
     def refuse_tracked(self, outputs: list[str]) -> None:
         """Raise GitstageError if Git tracks an output that is to be kept in the cache."""
         if self.repo is None or not outputs:

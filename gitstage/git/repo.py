@@ -189,6 +189,10 @@ class Repo:
         """Does a tracked file differ from the last commit, staged or not?"""
         return bool(self.git("status", "--porcelain", "--untracked-files=no", locks=True))
 
+    def untracked(self) -> list[str]:
+        """Every file that Git neither tracks nor ignores, from the top, sorted."""
+        return sorted(split_names(self.git("ls-files", "-z", "--others", "--exclude-standard", "--", ":(top)")))
+
     def branch(self) -> str | None:
         """The short name of the branch that is checked out; None with a detached HEAD."""
         return os.fsdecode(self.git("symbolic-ref", "-q", "--short", "HEAD", check=False)).strip() or None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gitstage.difference import Change, Difference
+from gitstage.difference import Change, Difference, Standing
 from gitstage.digest import Digest
 from gitstage.ui import Ui
 
@@ -38,6 +38,66 @@ def as_json(named: Groups, *, show_hash: bool) -> dict[str, list[dict[str, Any]]
         ]
         for kind, changes in named.items()
     }
+
+
+_STANDING = ("added", "deleted", "modified", "renamed", "unknown")
+_TITLES = {
+    "not_in_cache": ("Not in cache:", "git stage pull TARGETS brings them"),
+    "committed": ("Committed changes:", "the record differs from the last commit; git commit takes it in"),
+    "uncommitted": (
+        "Uncommitted changes:",
+        "git stage commit TARGETS records them, git stage checkout TARGETS discards them",
+    ),
+    "untracked": ("Untracked files:", "git add FILES gives them to Git, git stage add FILES to the cache"),
+    "unchanged": ("Unchanged:", ""),
+}
+
+
+def standing_as_json(found: Standing, *, unchanged: bool, untracked: Sequence[str]) -> dict[str, Any]:
+    """The form that `dvc data status --json` has; what is empty is left out."""
+    whole: dict[str, Any] = {
+        "not_in_cache": [_with_slash(path, digest) for path, digest in found.lost.items()],
+        "committed": _by_kind(found.committed),
+        "uncommitted": _by_kind(found.uncommitted),
+        "untracked": list(untracked),
+        "unchanged": [_with_slash(path, digest) for path, digest in found.unchanged.items()] if unchanged else [],
+    }
+    return {name: value for name, value in whole.items() if value}
+
+
+def standing_as_text(ui: Ui, shown: Mapping[str, Any], *, other_changes: bool) -> None:
+    """Group by group, with the command that helps. `shown`: see standing_as_json; `other_changes`: Git has some."""
+    for name, value in shown.items():
+        title, hint = _TITLES[name]
+        ui.say(title + (f"\n  ({hint})" if hint else ""))
+        for line in value if isinstance(value, list) else _lines(value):
+            ui.say(f"        {line}")
+        ui.say()
+    if not shown:
+        ui.say("No changes.")
+    if other_changes:
+        ui.say(f"(there are {'other ' if shown else ''}changes that Git tracks: git status)")
+
+
+def _lines(by_kind: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    for kind, entries in by_kind.items():
+        for entry in entries:
+            yield f"{kind}: {entry if isinstance(entry, str) else entry['old'] + ' -> ' + entry['new']}"
+
+
+def _by_kind(changes: Sequence[Change]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for kind in _STANDING:
+        for change in changes:
+            if change.kind == kind:
+                path = _with_slash(change.path, change.new or change.old)
+                pair = {"old": _with_slash(change.old_path, change.old), "new": path}
+                found.setdefault(kind, []).append(pair if kind == "renamed" else path)
+    return found
+
+
+def _with_slash(path: str, digest: Digest | None) -> str:
+    return path + "/" if digest is not None and digest.is_dir else path
 
 
 def as_text(ui: Ui, named: Groups, *, show_hash: bool) -> None:
