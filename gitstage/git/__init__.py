@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from gitstage.git.ignorefile import ignore_line
 from gitstage.git.program import LOCAL_ENV, clean_env, git_version, parents, user_git
-from gitstage.git.repo import Commit, Repo
+from gitstage.git.repo import Commit, Repo, Touch
 
 if TYPE_CHECKING:
     from gitstage.git.objects import is_special
     from gitstage.git.trees import CommitTree, IndexTree
 
 __all__ = [
-    "LOCAL_ENV", "Commit", "CommitTree", "IndexTree", "Repo", "clean_env", "git_version", "ignore_line", "is_special",
+    "LOCAL_ENV", "Commit", "CommitTree", "IndexTree", "Repo", "Touch", "clean_env", "git_version", "ignore_line", "is_special",
     "parents", "user_git",
 ]  # fmt: skip
 

@@ -49,6 +49,17 @@ class Commit(NamedTuple):
     subject: str
 
 
+class Touch(NamedTuple):
+    """The last commit that changed a path: full id, author, ISO 8601 date, subject; empty if none did. `edited`: the
+    work tree's file differs from it, or is not in Git."""
+
+    commit: str
+    author: str
+    date: str
+    subject: str
+    edited: bool
+
+
 class Repo:
     """The repository as the running Git sees it: in a shell, a hook, an alias, a linked work tree or a submodule.
 
@@ -188,6 +199,16 @@ class Repo:
     def is_dirty(self) -> bool:
         """Does a tracked file differ from the last commit, staged or not?"""
         return bool(self.git("status", "--porcelain", "--untracked-files=no", locks=True))
+
+    def last_touch(self, path: str) -> Touch | None:
+        """Who last changed a file or folder (from the top); None if Git ignores it or has never seen it."""
+        spec = f":(top,literal){path}"
+        state = self.git("status", "--porcelain", "-z", "--untracked-files=all", "--", spec, locks=True, check=False)
+        logged = self.git("log", "-1", "--format=%H%x00%an%x00%aI%x00%s", "--", spec, check=False)
+        parts = os.fsdecode(logged).rstrip("\n").split("\0")
+        if len(parts) == 4:
+            return Touch(parts[0], parts[1], parts[2], parts[3], bool(state))
+        return Touch("", "", "", "", True) if state else None
 
     def untracked(self) -> list[str]:
         """Every file that Git neither tracks nor ignores, from the top, sorted."""
