@@ -146,8 +146,10 @@ def _pairs(axis: Any) -> Axis:
 def _checked(axis: Any, rows: Mapping[str, list[Point]]) -> Axis:
     pairs = _pairs(axis)
     for file, field in pairs:
-        if rows.get(file) and field not in rows[file][0]:
-            raise PlotError(f"{file}: has no field '{field}', only {', '.join(map(repr, rows[file][0]))}")
+        known = list(rows[file][0]) if rows.get(file) else []
+        if file in rows and field not in known:
+            only = f"only {', '.join(map(repr, known))}" if known else "because it holds no table"
+            raise PlotError(f"{file}: has no field '{field}', {only}")
     return pairs
 
 

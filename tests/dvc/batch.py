@@ -1,6 +1,7 @@
-"""Runs many `dvc` command lines in one process, so that its start-up is paid once.
+"""Runs many command lines of `dvc` or `git-stage` in one process, so that its start-up is paid once.
 
-stdin: a JSON list of {"cwd", "argv"}. The JSON list of {"code", "out", "err"} is written to the file that is named.
+Arguments: the tool, and the file that the JSON list of {"code", "out", "err"} is written to. stdin: a JSON list of
+{"cwd", "argv"}.
 """
 
 import json
@@ -10,7 +11,11 @@ import tempfile
 
 
 def main() -> None:
-    from dvc.cli import main as dvc
+    tool, target = sys.argv[1:]
+    if tool == "dvc":
+        from dvc.cli import main as run
+    else:
+        from gitstage.cli import main as run
 
     results = []
     real = [os.dup(1), os.dup(2)]
@@ -20,7 +25,7 @@ def main() -> None:
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
             try:
-                code = dvc(call["argv"])
+                code = run(call["argv"])
             except SystemExit as stop:
                 code = stop.code
             for stream in (sys.stdout, sys.stderr):
@@ -31,7 +36,7 @@ def main() -> None:
                 file.seek(0)
                 said.append(file.read().decode())
         results.append({"code": code, "out": said[0], "err": said[1]})
-    with open(sys.argv[1], "w", encoding="utf-8") as stream:
+    with open(target, "w", encoding="utf-8") as stream:
         json.dump(results, stream)
 
 
