@@ -20,7 +20,8 @@ class Reason:
 
     `touch`: the last commit that touched what changed, and whether it was edited since. `maker`: the stage that makes
     the input. `files`: of a directory, path inside it -> "added", "deleted" or "modified", as far as both sides are
-    known. `words`: of a command, ("=", "-" or "+", words) in order.
+    known. `words`: of a command, ("=", "-" or "+", words) in order; `file`: where the command, or a value in it, was
+    changed last (root-relative).
     """
 
     change: Change
@@ -28,6 +29,7 @@ class Reason:
     maker: Stage | None = None
     files: dict[str, str] = field(default_factory=dict)
     words: tuple[tuple[str, str], ...] = ()
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def _reason(project: Project, stage: Stage, change: Change) -> Reason:
     if change.role == "always":
         return Reason(change)
     if change.role == "cmd":
-        return Reason(change, _touch(project, stage.file), words=tuple(_words(change.recorded, change.found)))
+        file, touch = _last(project, [stage.file, *stage.variables])
+        return Reason(change, touch, words=tuple(_words(change.recorded, change.found)), file=file)
     owner = project.pipeline.owner(change.path)
     maker = owner[0] if owner is not None and owner[0] is not stage else None
     kept = any(out.path == change.path and out.cache for out in stage.outs)
@@ -95,6 +98,13 @@ def _touch(project: Project, path: str) -> Touch | None:
     if project.repo is None or is_outside(path):
         return None
     return project.repo.last_touch(project.in_repo(path))
+
+
+def _last(project: Project, files: Sequence[str]) -> tuple[str, Touch | None]:
+    """The file that was changed last, edits that are in no commit being the latest, and by whom."""
+    found = {file: _touch(project, file) for file in files}
+    file = max(files, key=lambda name: (one.edited, one.date) if (one := found[name]) else (False, ""))
+    return file, found[file]
 
 
 def _files(project: Project, change: Change) -> dict[str, str]:

@@ -43,7 +43,7 @@ def _lines(reason: Reason, cwd: str) -> list[str]:
     if change.role == "cmd":
         marks = {"=": "{}", "-": "[-{}-]", "+": "{{+{}+}}"}
         words = " ".join(marks[kind].format(text) for kind, text in reason.words)
-        return [f"command: {words}", *_of(reason.touch, "    ")]
+        return [f"command: {words}", *_of(reason.touch, f"    {relative(reason.file, cwd)}: ")]
     name = f"{path}: {change.key}" if change.key is not None else path
     if change.role == "param":
         head = {
@@ -121,6 +121,8 @@ def _reason(reason: Reason, cwd: str) -> dict[str, Any]:
         found["words"] = [
             {"kind": {"=": "kept", "-": "removed", "+": "added"}[kind], "text": t} for kind, t in reason.words
         ]
+    if reason.file:
+        found["path"] = relative(reason.file, cwd)
     if reason.files:
         found["files"] = reason.files
     if reason.maker is not None:
