@@ -6,6 +6,7 @@ objects alone; or from what lies in the work tree.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -100,13 +101,14 @@ class Standing:
     """How data stands between the last commit, what is recorded, and the work tree.
 
     `committed`: from the last commit to the record; `uncommitted`: from the record to the work tree; both without what
-    is unchanged. `unchanged` in both: path -> digest. `lost`: recorded, but not in the cache.
+    is unchanged. `unchanged` in both: path -> digest. `lost`: recorded, but not in the cache. `recorded`: all that is.
     """
 
     committed: Sequence[Change]
     uncommitted: Sequence[Change]
     unchanged: Mapping[str, Digest]
     lost: Mapping[str, Digest]
+    recorded: Mapping[str, Digest]
 
 
 def standing(project: Project, targets: Sequence[str] = (), *, granular: bool = False) -> Standing:
@@ -133,7 +135,26 @@ def standing(project: Project, targets: Sequence[str] = (), *, granular: bool = 
     if repo is not None:
         kept = {change.path for change in since if change.kind == "unchanged"}
         same = {path: digest for path, digest in same.items() if path in kept}
-    return Standing(_changed(since), _changed(found), same, lost(now, project.cache))
+    return Standing(_changed(since), _changed(found), same, lost(now, project.cache), now.entries)
+
+
+def absent(project: Project, found: Standing, remote: str | None, *, check: bool = True) -> dict[str, Digest]:
+    """What of the recorded data its remote lacks: that which the output names, else `remote`, else the default.
+
+    Outputs that are never pushed are left out. `check`: whatever is recorded of earlier pushes. Raises ConfigError if
+    there is no such remote.
+    """
+    wanted: dict[str | None, dict[str, Digest]] = {}
+    for path, digest in found.recorded.items():
+        owner = project.pipeline.owner(path)
+        if owner is not None and owner[1].push:
+            wanted.setdefault(owner[1].remote or remote, {})[path] = digest
+    lacking: dict[str, Digest] = {}
+    for name, entries in wanted.items():
+        with contextlib.closing(project.remote(name)) as other:
+            missing = other.missing(set(entries.values()), check=check)
+        lacking.update((path, digest) for path, digest in entries.items() if digest in missing)
+    return lacking
 
 
 def _changed(changes: Sequence[Change]) -> list[Change]:

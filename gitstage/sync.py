@@ -121,24 +121,16 @@ def revisions(project: Project, scope: Scope) -> list[str]:
     if repo is None or not (scope.branches or scope.tags or scope.commits or scope.revs):
         return []
     found: dict[str, None] = {}
-    patterns = [name for asked, name in ((scope.branches, "refs/heads"), (scope.tags, "refs/tags")) if asked]
-    if patterns:
-        lines = repo.git(
-            "for-each-ref", "--format=%(objecttype) %(objectname) %(*objecttype) %(*objectname)", *patterns
-        )
-        for line in lines.decode().splitlines():
-            kind, id_, *peeled = line.split(" ")
-            if kind == "tag":
-                kind, id_ = peeled
-            if kind == "commit":
-                found[id_] = None
+    for asked, names in ((scope.branches, "refs/heads/"), (scope.tags, "refs/tags/")):
+        if asked:
+            found.update(dict.fromkeys(repo.refs(names).values()))
     if scope.commits:
         found.update(dict.fromkeys(repo.git("rev-list", "--exclude=refs/exps/*", "--all").decode().split()))
     for rev in scope.revs:
-        commit = repo.git("rev-parse", "--verify", "-q", "--end-of-options", f"{rev}^{{commit}}", check=False)
-        if not commit:
+        commit = repo.id(rev)
+        if commit is None:
             raise GitstageError(f"{rev}: is no commit here")
-        found[commit.decode().strip()] = None
+        found[commit] = None
     return list(found)
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import click
 
 from gitstage.cli import volume
+
+if TYPE_CHECKING:
+    from gitstage.digest import Digest
 
 
 @click.group()
@@ -28,12 +34,15 @@ class _Untracked(click.Command):
 @click.option("--granular", is_flag=True, help="File by file also inside directories.")
 @click.option("--unchanged", is_flag=True, help="Also what did not change.")
 @click.option("--untracked-files", type=click.Choice(["no", "all"]), default="no", help="Also what Git does not track.")
+@click.option("--not-in-remote", is_flag=True, help="Also what a remote lacks.")
+@click.option("-r", "--remote", metavar="NAME", help="With --not-in-remote: which remote.")
+@click.option("--no-remote-refresh", is_flag=True, help="Trust what is known of earlier pushes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @volume
 @click.argument("targets", nargs=-1)
 def status(
-    targets: tuple[str, ...], granular: bool, unchanged: bool, untracked_files: str, as_json: bool,
-    quiet: bool, verbose: int,
+    targets: tuple[str, ...], granular: bool, unchanged: bool, untracked_files: str, not_in_remote: bool, remote: str | None,
+    no_remote_refresh: bool, as_json: bool, quiet: bool, verbose: int,
 ) -> None:  # fmt: skip
     """Show which data differs between the last commit, what dvc.lock and *.dvc record, and the work tree.
 
@@ -55,7 +64,10 @@ def status(
                 for path in inside
                 if not wanted or any(path == one or path.startswith(f"{one}/") for one in wanted)
             ]
-        shown = data.standing_as_json(found, unchanged=unchanged, untracked=untracked)
+        lacking: Mapping[str, Digest] = {}
+        if not_in_remote:
+            lacking = difference.absent(project, found, remote, check=not no_remote_refresh)
+        shown = data.standing_as_json(found, unchanged=unchanged, untracked=untracked, absent=lacking)
         if as_json:
             ui.json(shown)
         elif not quiet:

@@ -38,7 +38,7 @@ def dot(graph: Graph) -> str:
     """What Graphviz reads."""
     lines = [f"{_quoted(node)};" for node in graph.nodes]
     lines += [f"{_quoted(a)} -> {_quoted(b)};" for a, b in graph.edges]
-    return "\n".join(["strict digraph {", *lines, "}"]) + "\n"
+    return "\n".join(["strict digraph {", *lines, "}"])
 
 
 def _quoted(text: str) -> str:

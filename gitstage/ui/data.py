@@ -43,6 +43,7 @@ def as_json(named: Groups, *, show_hash: bool) -> dict[str, list[dict[str, Any]]
 _STANDING = ("added", "deleted", "modified", "renamed", "unknown")
 _TITLES = {
     "not_in_cache": ("Not in cache:", "git stage pull TARGETS brings them"),
+    "not_in_remote": ("Not in the remote:", "git stage push TARGETS sends them"),
     "committed": ("Committed changes:", "the record differs from the last commit; git commit takes it in"),
     "uncommitted": (
         "Uncommitted changes:",
@@ -53,10 +54,13 @@ _TITLES = {
 }
 
 
-def standing_as_json(found: Standing, *, unchanged: bool, untracked: Sequence[str]) -> dict[str, Any]:
-    """The form that `dvc data status --json` has; what is empty is left out."""
+def standing_as_json(
+    found: Standing, *, unchanged: bool, untracked: Sequence[str], absent: Mapping[str, Digest]
+) -> dict[str, Any]:
+    """The form that `dvc data status --json` has; what is empty is left out. `absent`: what a remote lacks."""
     whole: dict[str, Any] = {
         "not_in_cache": [_with_slash(path, digest) for path, digest in found.lost.items()],
+        "not_in_remote": [_with_slash(path, digest) for path, digest in absent.items()],
         "committed": _by_kind(found.committed),
         "uncommitted": _by_kind(found.uncommitted),
         "untracked": list(untracked),
