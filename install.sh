@@ -279,7 +279,7 @@ run_tests() {
   }
   "$tests/bin/mypy" || failed=1
   if command -v shellcheck >/dev/null; then
-    shellcheck install.sh demo/*.sh hooks/git-shim.sh hooks/post-checkout.sh hooks/pre-push.sh || failed=1
+    shellcheck install.sh demo/*.sh hooks/completion.bash hooks/git-shim.sh hooks/post-checkout.sh hooks/pre-push.sh || failed=1
   fi
   "$tests/bin/python" -m pytest -n auto "$@" || failed=$?
   exit "$failed"

@@ -148,6 +148,18 @@ class Spread(click.Command):
         return super().parse_args(ctx, words)
 
 
+class Family(click.Group):
+    """Verbs behind one word, as in `metrics show`. The word alone may have been meant as a path for `git add`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (not args[0].startswith("-") and args[0] not in self.commands):
+            known = f"{' or '.join(self.commands)}"
+            said = f"{ctx.info_name}: '{args[0]}' is not {known}" if args else f"{ctx.info_name}: say {known}"
+            path = f"; to stage a path of this name: {PROGRAM} -- {ctx.info_name}" if ctx.info_name in COMMANDS else ""
+            raise UsageError(said, f"{PROGRAM} help {ctx.info_name}{path}")
+        return super().parse_args(ctx, args)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return its exit code; prints at most one line of error and one of hint."""
     try:

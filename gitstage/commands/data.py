@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitstage.cli import volume
+from gitstage.cli import Family, volume
 
 if TYPE_CHECKING:
     from gitstage.digest import Digest
 
 
-@click.group()
+@click.group(cls=Family)
 def command() -> None:
     """Show how data stands."""
 

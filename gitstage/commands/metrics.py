@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from gitstage.cli import Spread, volume
+from gitstage.cli import Family, Spread, volume
 
 
-@click.group()
+@click.group(cls=Family)
 def command() -> None:
     """Show metrics, and compare those of commits."""
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gitstage.cli import Spread, volume
+from gitstage.cli import Family, Spread, volume
 
 if TYPE_CHECKING:
     from gitstage.project import Project
     from gitstage.ui import Ui
 
 
-@click.group()
+@click.group(cls=Family)
 def command() -> None:
     """Draw plots of data files and images, also of several commits over each other."""
 

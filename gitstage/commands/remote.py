@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gitstage.cli import volume
+from gitstage.cli import Family, volume
 
 if TYPE_CHECKING:
     from gitstage.config import ConfigFile
@@ -28,7 +28,7 @@ def levels(function: _F) -> _F:
     return function
 
 
-@click.group()
+@click.group(cls=Family)
 def command() -> None:
     """Where the project's data is kept for others to get it.
 

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from gitstage.cli import DISPATCHED
+from gitstage.cli import DISPATCHED, Family
 
 
 def programs() -> str:
@@ -20,7 +20,7 @@ def programs() -> str:
     return os.path.dirname(os.path.abspath(found)) if found else os.path.dirname(sys.executable)
 
 
-@click.group()
+@click.group(cls=Family)
 def command() -> None:
     """Install or remove the `git` dispatcher.
 

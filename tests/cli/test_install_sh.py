@@ -221,6 +221,7 @@ def test_sh_files_are_clean() -> None:
     files = [
         "install.sh",
         "demo/tutorial.sh",
+        "hooks/completion.bash",
         "hooks/git-shim.sh",
         *(
             str(path)
