@@ -1,13 +1,14 @@
 """Graphs: as boxes and lines, as a Mermaid flowchart, as a Graphviz file.
 
 The drawing is a layered one: nodes by rank, each layer sorted by the middle of its neighbours, edges along horizontal
-tracks between layers. Where lines only cross, the horizontal one is interrupted.
+tracks between layers. Lines fork below the box that they come from and never join: each ends at a box in an arrow of its
+own. Where lines cross, the horizontal one is interrupted.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -58,15 +59,17 @@ def columns(text: str) -> int:
 
 @dataclass(eq=False)
 class _Place:
-    """A node in its layer, or (no label) where an edge passes it. `x`: the column of its middle."""
+    """A node in its layer, or (no label) where an edge passes it. `x`: the column of its middle; `inputs`: how many
+    edges end here."""
 
     label: str | None
     x: int = 0
+    inputs: int = 0
 
     @property
     def half(self) -> int:
         """Columns on each side of the middle."""
-        return 0 if self.label is None else (columns(self.label) + 4) // 2
+        return 0 if self.label is None else max((columns(self.label) + 4) // 2, self.inputs)
 
 
 class _Drawing:
@@ -95,6 +98,7 @@ class _Drawing:
     def _join(self, upper: _Place, lower: _Place) -> None:
         self.below.setdefault(upper, []).append(lower)
         self.above.setdefault(lower, []).append(upper)
+        lower.inputs += 1
 
     # -- where things stand --------------------------------------------------------------------------------
 
@@ -148,40 +152,39 @@ class _Drawing:
             for place in layer:
                 place.x -= start
 
-    def _tracks(self, upper: Sequence[_Place]) -> dict[_Place, int]:
+    def _ends(self, upper: Sequence[_Place], lower: Sequence[_Place]) -> dict[tuple[_Place, _Place], int]:
+        """At which column each edge between two layers ends; the edges of a box in the order of where they come from."""
+        taken = {place.x for place in upper}
+        found: dict[tuple[_Place, _Place], int] = {}
+        for place in lower:
+            sources = sorted(self.above.get(place, ()), key=lambda source: source.x)
+            free = list(range(place.x - place.half + 1, place.x + place.half)) or [place.x]
+            for number, source in enumerate(sources):
+                wish = place.x + 2 * number - (len(sources) - 1)
+                later = len(sources) - number - 1  # each of which needs a column, too
+                choice = [x for x in free[: len(free) - later] if x == source.x or x not in taken] or free[
+                    : len(free) - later
+                ]
+                found[source, place] = min(choice, key=lambda x: (abs(x - wish), x))
+                free = [x for x in free if x > found[source, place]]
+        return found
+
+    def _tracks(self, upper: Sequence[_Place], ends: Mapping[tuple[_Place, _Place], int]) -> dict[_Place, int]:
         """Which row between two layers the line from each place of the upper one turns in; straight ones have none."""
-        turning = {a: [b for b in self.below.get(a, ()) if b.x != a.x] for a in upper}
-        spans = {a: (min(a.x, *(b.x for b in bs)), max(a.x, *(b.x for b in bs))) for a, bs in turning.items() if bs}
-        ends = {b.x: b for a in spans for b in turning[a]}
-        # a line that comes down where another one ends has to turn above it
-        before = {
-            a: [
-                o
-                for o in spans
-                if o is not a and o.x in ends and ends[o.x] in turning[a] and ends[o.x] not in self.below[o]
-            ]
-            for a in spans
-        }
+        turning = {a: [x for b in self.below.get(a, ()) if (x := ends[a, b]) != a.x] for a in upper}
+        spans = {a: (min(a.x, *xs), max(a.x, *xs)) for a, xs in turning.items() if xs}
+        # a line that comes down where another one goes on has to turn above it
+        before = {a: [other for other in spans if other is not a and other.x in turning[a]] for a in spans}
         rows: dict[_Place, int] = {}
-        waiting = sorted(spans, key=lambda a: (spans[a][0], spans[a][1]))
+        waiting = sorted(spans, key=lambda a: spans[a])
         while waiting:
-            ready = [a for a in waiting if all(o in rows for o in before[a])] or waiting[:1]
+            ready = [a for a in waiting if all(other in rows for other in before[a])] or waiting[:1]
             for a in ready:
-                low = max((rows[o] + 1 for o in before[a] if o in rows), default=0)
-                taken = {
-                    rows[o]
-                    for o in rows
-                    if self._touch(spans[o], spans[a], {b.x for b in turning[a] if b in turning[o]})
-                }
+                low = max((rows[other] + 1 for other in before[a] if other in rows), default=0)
+                taken = {rows[o] for o in rows if spans[o][0] <= spans[a][1] + 1 and spans[a][0] <= spans[o][1] + 1}
                 rows[a] = next(row for row in range(low, low + len(spans) + 1) if row not in taken)
             waiting = [a for a in waiting if a not in rows]
         return rows
-
-    @staticmethod
-    def _touch(one: tuple[int, int], other: tuple[int, int], shared: Collection[int]) -> bool:
-        """Would two lines in one row be taken for one? Not if they only meet where both end, in one of `shared`."""
-        (low, high), (left, right) = sorted((one, other))
-        return left <= high + 1 and not (left == high and left in shared and low < left < right)
 
     # -- painting ------------------------------------------------------------------------------------------
 
@@ -193,11 +196,14 @@ class _Drawing:
             y += 3
             if number + 1 == len(self.layers):
                 break
-            rows = self._tracks(layer)
+            ends = self._ends(layer, self.layers[number + 1])
+            rows = self._tracks(layer, ends)
             end = y + max(rows.values(), default=-1) + 1
             for a in layer:
                 for b in self.below.get(a, ()):
-                    self._edge(a, b, y, y + rows.get(a, 0), end)
+                    self._edge(a, ends[a, b], y, y + rows.get(a, 0), end)
+                    if b.label is not None:
+                        self.cells[ends[a, b], end] = "▼"
             y = end + 1
         return self._painted(y)
 
@@ -223,23 +229,21 @@ class _Drawing:
                     self.cells[x, y + row] = ""
                     x += 1
 
-    def _edge(self, a: _Place, b: _Place, top: int, turn: int, end: int) -> None:
-        """From the bottom of `a` (row `top` is the first below it) along row `turn` to the top of `b` (row `end` + 1)."""
-        if a.x == b.x:
+    def _edge(self, a: _Place, x: int, top: int, turn: int, end: int) -> None:
+        """From below `a` (row `top`) along row `turn` to column `x` and down to row `end`."""
+        if x == a.x:
             for row in range(top, end + 1):
-                self._line(a, a.x, row, _UP | _DOWN)
-        else:
-            for row in range(top, turn):
-                self._line(a, a.x, row, _UP | _DOWN)
-            towards, back = (_RIGHT, _LEFT) if b.x > a.x else (_LEFT, _RIGHT)
-            self._line(a, a.x, turn, _UP | towards)
-            for x in range(min(a.x, b.x) + 1, max(a.x, b.x)):
-                self._line(a, x, turn, _LEFT | _RIGHT)
-            self._line(a, b.x, turn, _DOWN | back)
-            for row in range(turn + 1, end + 1):
-                self._line(a, b.x, row, _UP | _DOWN)
-        if b.label is not None:
-            self.cells[b.x, end] = "▼"
+                self._line(a, x, row, _UP | _DOWN)
+            return
+        for row in range(top, turn):
+            self._line(a, a.x, row, _UP | _DOWN)
+        towards, back = (_RIGHT, _LEFT) if x > a.x else (_LEFT, _RIGHT)
+        self._line(a, a.x, turn, _UP | towards)
+        for column in range(min(a.x, x) + 1, max(a.x, x)):
+            self._line(a, column, turn, _LEFT | _RIGHT)
+        self._line(a, x, turn, _DOWN | back)
+        for row in range(turn + 1, end + 1):
+            self._line(a, x, row, _UP | _DOWN)
 
     def _line(self, owner: _Place, x: int, y: int, directions: int) -> None:
         owners = self.lines.setdefault((x, y), {})
