@@ -66,10 +66,15 @@ class Contents:
         return dict(sorted(found.items()))
 
     def below(self, folder: str, depth: int | None = None, *, outs_only: bool = False) -> Iterator[Item]:
-        """Every file below a folder, and the folders at `depth` (1: directly in it), where the walk ends."""
+        """Every file below a folder, and the folders at `depth` (1: directly in it), where the walk ends.
+
+        An output folder of which nothing is there, no manifest either, is given as the folder.
+        """
         for item in self.children(folder, outs_only=outs_only).values():
-            if item.is_dir and (depth is None or depth > 1):
-                yield from self.below(item.path, None if depth is None else depth - 1, outs_only=outs_only)
+            goes_on = item.is_dir and (depth is None or depth > 1)
+            inside = list(self.below(item.path, depth and depth - 1, outs_only=outs_only)) if goes_on else []
+            if goes_on and (inside or item.digest is None):
+                yield from inside
             else:
                 yield item
 
@@ -77,7 +82,8 @@ class Contents:
         """Bytes of a file, or of all files below a folder; 0 for what is not known."""
         if not item.is_dir:
             return item.size or 0
-        return sum(one.size or 0 for one in self.below(item.path))
+        inside = list(self.below(item.path))
+        return sum(one.size or 0 for one in inside) if inside else item.size or 0
 
     # -- where answers come from ---------------------------------------------------------------------------
 

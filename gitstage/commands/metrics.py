@@ -32,13 +32,13 @@ def show(
     """
     from gitstage import values
     from gitstage.pipeline import join
-    from gitstage.project import opened
+    from gitstage.project import opened_at
     from gitstage.snapshot import snapshots
     from gitstage.ui import Ui
     from gitstage.ui import values as shown
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened() as (project, _):
+    with opened_at(".") as project:
         paths = [join(project.cwd, target) for target in targets]
         states = values.without_workspace(
             {
@@ -79,12 +79,12 @@ def diff(
     """
     from gitstage import values
     from gitstage.pipeline import join
-    from gitstage.project import opened
+    from gitstage.project import opened_at
     from gitstage.ui import Ui
     from gitstage.ui import values as shown
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened() as (project, _):
+    with opened_at(".") as project:
         paths = [join(project.cwd, target) for target in targets]
         found = values.compare(project, "metrics", old, new, paths, unchanged=unchanged)
         shown.note_errors(ui, found.incomplete, project.cwd)

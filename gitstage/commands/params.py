@@ -35,12 +35,12 @@ def diff(
     """
     from gitstage import values
     from gitstage.pipeline import join
-    from gitstage.project import opened
+    from gitstage.project import opened_at
     from gitstage.ui import Ui
     from gitstage.ui import values as shown
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened() as (project, _):
+    with opened_at(".") as project:
         paths = [join(project.cwd, target) for target in targets]
         found = values.compare(project, "params", old, new, paths, unchanged=unchanged, inputs_only=inputs_only)
         shown.note_errors(ui, found.incomplete, project.cwd)

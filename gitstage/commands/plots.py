@@ -52,11 +52,11 @@ def show(targets: tuple[str, ...], quiet: bool, verbose: int, **options: Any) ->
 
     Makes one HTML page that needs no network and no other file.
     """
-    from gitstage.project import opened
+    from gitstage.project import opened_at
     from gitstage.ui import Ui
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened() as (project, _):
+    with opened_at(".") as project:
         return _draw(ui, project, ["workspace"], targets, **options)
 
 
@@ -70,11 +70,11 @@ def diff(revisions: tuple[str, ...], targets: tuple[str, ...], quiet: bool, verb
 
     One revision is compared with the work tree; without any, the last commit is, if the work tree differs from it.
     """
-    from gitstage.project import opened
+    from gitstage.project import opened_at
     from gitstage.ui import Ui
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened() as (project, _):
+    with opened_at(".") as project:
         names = list(revisions)
         if len(names) <= 1:
             if not names and project.repo is not None and project.repo.is_dirty():

@@ -144,6 +144,9 @@ def test_ls_and_du(here: Repo) -> None:
     ):
         got = here.stage(*argv)
         assert got.returncode and message in got.stderr, got.stderr
+    shutil.rmtree(here.path / ".dvc/cache")
+    assert said(here, "ls", "-R", "--dvc-only") == "last\nout\np.csv\n"  # the manifest is gone, too
+    assert said(here, "du", "-s", ".", "out").split() == [str(2 * size), "out"]
     bare = here.path.parent / "plain"
     here.run("git", "init", "-q", str(bare), check=True)
     (bare / "file").write_text("f")
