@@ -154,7 +154,7 @@ def absent(project: Project, found: Standing, remote: str | None, *, check: bool
         with contextlib.closing(project.remote(name)) as other:
             missing = other.missing(set(entries.values()), check=check)
         lacking.update((path, digest) for path, digest in entries.items() if digest in missing)
-    return lacking
+    return dict(sorted(lacking.items()))
 
 
 def _changed(changes: Sequence[Change]) -> list[Change]:

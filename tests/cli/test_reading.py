@@ -194,6 +194,19 @@ def test_data_status(here: Repo) -> None:
     }
 
 
+def test_data_that_a_remote_lacks(here: Repo) -> None:
+    assert here.stage("data", "status", "--not-in-remote").returncode == 6  # there is no remote
+    here.stage("remote", "add", "-d", "near", str(here.path.parent / "near"), check=True)
+    here.stage("push", "-q", "last", check=True)
+    # `last` has the same bytes as the files in `out`
+    assert json.loads(said(here, "data", "status", "--json", "--not-in-remote")) == {"not_in_remote": ["out/"]}
+    (here.path.parent / "near" / "files/md5" / md5(here.read("src"))[:2] / md5(here.read("src"))[2:]).unlink()
+    found = json.loads(said(here, "data", "status", "--json", "--granular", "--not-in-remote", "-r", "near"))
+    assert found["not_in_remote"] == ["last", "out/", "out/a", "out/b", "p.csv"]
+    text = said(here, "data", "status", "--not-in-remote", "last")
+    assert text.startswith("Not in the remote:\n  (git stage push TARGETS sends them)\n        last\n")
+
+
 def test_a_word_with_verbs_behind_it(here: Repo) -> None:
     got = here.stage("plots")
     assert (got.returncode, got.stderr) == (
