@@ -8,6 +8,7 @@ from typing import Any
 from gitstage.difference import Change, Difference, Standing
 from gitstage.digest import Digest
 from gitstage.ui import Ui
+from gitstage.ui.tables import table
 
 Groups = Mapping[str, Sequence[Change]]
 
@@ -123,16 +124,13 @@ def as_text(ui: Ui, named: Groups, *, show_hash: bool) -> None:
 
 def as_markdown(ui: Ui, named: Groups, *, show_hash: bool) -> None:
     """A table of GitHub's kind, columns padded."""
-    rows = [("Status", *(("Hash",) if show_hash else ()), "Path")]
-    for kind in _ORDER:
-        for change in named.get(kind, ()):
-            rows.append((kind, *((_hash(change),) if show_hash else ()), _spelled(change)))
-    widths = [max(len(name) + 2, *(len(row[at]) for row in rows)) for at, name in enumerate(rows[0])]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    rows = [
+        (kind, *((_hash(change),) if show_hash else ()), _spelled(change))
+        for kind in _ORDER
+        for change in named.get(kind, ())
     ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    ui.say("\n".join(lines) + "\n")
+    table(ui, ("Status", *(("Hash",) if show_hash else ()), "Path"), rows, markdown=True)
+    ui.say()
 
 
 def _pair(change: Change, old: str, new: str, is_pair: bool) -> Any:

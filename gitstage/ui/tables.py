@@ -12,7 +12,8 @@ def table(ui: Ui, header: Sequence[str], rows: Sequence[Sequence[str]], *, markd
     if not rows and not markdown:
         return
     lines = [[_in_one_line(cell, markdown) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[column]) for row in lines) for column in range(len(header))]
+    spare = 2 if markdown else 0  # headers have it as DVC writes them
+    widths = [max(len(header[at]) + spare, *(len(row[at]) for row in lines)) for at in range(len(header))]
     if not markdown:
         for row in lines:
             ui.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -64,10 +64,10 @@ def test_tables_of_metrics_and_parameters(here: Repo) -> None:
         "../m.json  new     -        3          -\n"
     )
     assert said(here, "metrics", "diff", "--md", "--no-path").split("\n")[:4] == [
-        "| Metric | HEAD    | workspace | Change  |",
-        "|--------|---------|-----------|---------|",
-        "| acc    | 0.12346 | 0.25      | 0.12654 |",
-        "| n.a\\|b | t       | -         | -       |",
+        "| Metric   | HEAD    | workspace   | Change   |",
+        "|----------|---------|-------------|----------|",
+        "| acc      | 0.12346 | 0.25        | 0.12654  |",
+        "| n.a\\|b   | t       | -           | -        |",
     ]
     assert said(here, "params", "diff") == "Path         Param  HEAD  workspace\nparams.yaml  lr     0.1   0.2\n"
     assert said(here, "params", "diff", "HEAD", "HEAD") == ""
