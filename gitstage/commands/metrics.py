@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
 import click
 
 from gitstage.cli import Family, Spread, volume
@@ -56,27 +59,35 @@ def show(
         shown.as_table(ui, states, project.cwd, precision=places, markdown=markdown, with_names=with_names)
 
 
-@command.command(cls=Spread)
-@click.option(
-    "--targets", multiple=True, metavar="PATHS...", help="Only these files, also if dvc.yaml does not name them."
-)
-@click.option("-R", "--recursive", is_flag=True, help="Targets may be directories (they always may).")
-@click.option("--all", "unchanged", is_flag=True, help="Also what did not change.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--md", "markdown", is_flag=True, help="Print a Markdown table.")
-@click.option("--no-path", is_flag=True, help="Without the column of files.")
-@click.option("--precision", type=int, metavar="N", help="Places after the decimal point (5).")
-@volume
-@click.argument("old", metavar="[A", default="HEAD")
-@click.argument("new", metavar="[B]]", default="workspace")
-def diff(
-    old: str, new: str, targets: tuple[str, ...], recursive: bool, unchanged: bool, as_json: bool, markdown: bool,
-    no_path: bool, precision: int | None, quiet: bool, verbose: int,
-) -> None:  # fmt: skip
-    """Show which metrics changed between commits A and B.
+_F = TypeVar("_F", bound=Callable[..., Any])
 
-    Without B, from A to what lies in the work tree; without A, from the last commit.
-    """
+
+def compared(function: _F) -> _F:
+    """What `metrics diff` and `params diff` have in common: two revisions, and how to show what differs."""
+    for option in (
+        click.argument("new", metavar="[B]]", default="workspace"),
+        click.argument("old", metavar="[A", default="HEAD"),
+        volume,
+        click.option("--no-path", is_flag=True, help="Without the column of files."),
+        click.option("--md", "markdown", is_flag=True, help="Print a Markdown table."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option("--all", "unchanged", is_flag=True, help="Also what did not change."),
+        click.option(
+            "--targets",
+            multiple=True,
+            metavar="PATHS...",
+            help="Only these files, also if dvc.yaml does not name them.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def compare(
+    kind: Literal["metrics", "params"], old: str, new: str, *, targets: tuple[str, ...], unchanged: bool, as_json: bool,
+    markdown: bool, no_path: bool, quiet: bool, verbose: int, precision: int | None = None, inputs_only: bool = False,
+) -> None:  # fmt: skip
+    """Show what differs; parameters without the column of differences, and with all digits."""
     from gitstage import values
     from gitstage.pipeline import join
     from gitstage.project import opened_at
@@ -86,12 +97,26 @@ def diff(
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     with opened_at(".") as project:
         paths = [join(project.cwd, target) for target in targets]
-        found = values.compare(project, "metrics", old, new, paths, unchanged=unchanged)
+        found = values.compare(project, kind, old, new, paths, unchanged=unchanged, inputs_only=inputs_only)
         shown.note_errors(ui, found.incomplete, project.cwd)
         if as_json:
             ui.json(shown.differences_as_json(found, project.cwd))
             return
+        is_metric = kind == "metrics"
         shown.differences_as_table(
-            ui, found, project.cwd, "Metric", old, new, markdown=markdown, with_path=not no_path, with_change=True,
-            precision=shown.PRECISION if precision is None else precision,
+            ui, found, project.cwd, "Metric" if is_metric else "Param", old, new, markdown=markdown,
+            with_path=not no_path, with_change=is_metric,
+            precision=shown.PRECISION if is_metric and precision is None else precision,
         )  # fmt: skip
+
+
+@command.command(cls=Spread)
+@compared
+@click.option("-R", "--recursive", is_flag=True, help="Targets may be directories (they always may).")
+@click.option("--precision", type=int, metavar="N", help="Places after the decimal point (5).")
+def diff(old: str, new: str, recursive: bool, precision: int | None, **how: Any) -> None:
+    """Show which metrics changed between commits A and B.
+
+    Without B, from A to what lies in the work tree; without A, from the last commit.
+    """
+    compare("metrics", old, new, precision=precision, **how)
