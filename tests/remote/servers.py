@@ -319,10 +319,24 @@ class Folder(Server):
         return str(self.root / self.place)
 
 
-ALL: tuple[type[Server], ...] = (Folder, S3, Moto, Sftp, WebDav, Http, RcloneDav, RcloneSftp)
-if not NGINX:  # WebDAV is rclone's then, and so is plain HTTP, of what nothing is written to
-    WebDav, Http = RcloneDav, RcloneDav  # type: ignore[misc]
-KINDS = {each.kind: each for each in ALL}
+class RcloneHttp(Server):
+    """Only gives files."""
+
+    kind = "http"
+
+    def argv(self) -> list[str]:
+        return self.rclone("http")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/{self.place}"
+
+
+KINDS: dict[str, type[Server]] = {
+    each.kind: each for each in (Folder, S3, Moto, Sftp, WebDav, Http, RcloneDav, RcloneSftp)
+}
+if not NGINX:
+    KINDS.update({"webdav": RcloneDav, "http": RcloneHttp})
 
 
 def die_with_parent() -> None:
