@@ -40,7 +40,7 @@ def open_backend(url: str, options: Mapping[str, str], root: str) -> Backend:
         need("obstore", scheme, _OBJECT_STORES[scheme])
         from gitstage.remote.backends import addresses
 
-        return addresses.OPEN[_OBJECT_STORES[scheme]](url, options)
+        return addresses.opened(_OBJECT_STORES[scheme], url, options)
     if scheme in ("ssh", "sftp"):
         from gitstage.remote.backends.sftp import SftpBackend
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from gitstage.errors import ConfigError
-from gitstage.remote.backends.object_store import JOBS, ObjectStoreBackend
+from gitstage.errors import ConfigError, GitstageError
+from gitstage.remote.backends.object_store import JOBS, ObjectStoreBackend, short
 
 if TYPE_CHECKING:
     import ssl
@@ -279,4 +279,14 @@ def _set(names: str) -> str:
     return f"git stage remote modify --local NAME ... sets {names}"
 
 
-OPEN = {"s3": s3, "gs": gs, "azure": azure, "http": http, "webdav": webdav}
+_KINDS = {"s3": s3, "gs": gs, "azure": azure, "http": http, "webdav": webdav}
+
+
+def opened(kind: str, url: str, options: Options) -> ObjectStoreBackend:
+    """The backend for a URL of one of the kinds above. Raises ConfigError for settings that cannot be used."""
+    try:
+        return _KINDS[kind](url, options)
+    except GitstageError:
+        raise
+    except Exception as error:  # obstore's own, on a key file that is none, an address that is none, ...
+        raise ConfigError(f"{bare(url)}: {short(error)}", "git stage remote list") from None

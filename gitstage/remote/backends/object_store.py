@@ -245,7 +245,7 @@ class ObjectStoreBackend:
                 if found.retry and self._patience.pause(since, tries, stop):
                     continue
                 if found.retry and self._patience.is_gone(since) and not stop.is_set():
-                    raise RemoteError(f"{self.label}: cannot be reached: {_short(error)}", self._hint) from None
+                    raise RemoteError(f"{self.label}: cannot be reached: {short(error)}", self._hint) from None
                 if (_is_refused(error) and not self._patience.is_known) or default or _is_lost(error):
                     raise found from None
                 raise _Single(found) from None
@@ -258,7 +258,7 @@ class ObjectStoreBackend:
     def _error(self, error: Exception, key: str) -> RemoteError:
         if isinstance(error, RemoteError):
             return error
-        kind, text, status = type(error).__name__, _short(error), _status(error)
+        kind, text, status = type(error).__name__, short(error), _status(error)
         if isinstance(error, OSError) and error.filename:
             return RemoteError(f"{error.filename}: {error.strerror or error}")
         if isinstance(error, FileNotFoundError) or status == 404:
@@ -340,7 +340,7 @@ def _below(path: str, base: str) -> str:
     return path[len(base) :].strip("/") if path.startswith(base) else path
 
 
-def _short(error: Exception) -> str:
+def short(error: Exception) -> str:
     """The part of an error's text that says what happened, in one line, without addresses' user names."""
     import re
 
