@@ -29,6 +29,12 @@ if not os.path.exists(DAV_MODULE):
     NGINX = None
 
 
+def need_nginx(server: Server) -> None:
+    """Fail, rather than skip, where a test of web servers needs more of one than rclone can do."""
+    if server.kind in ("webdav", "http", "rclone-webdav"):
+        assert NGINX, "needs nginx-light and libnginx-mod-http-dav-ext, which .ci/run installs"
+
+
 def free_port() -> int:
     """A port that nobody listens at, outside the range from which the kernel gives ports to clients."""
     while True:

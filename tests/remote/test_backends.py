@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from servers import Server, outage
+from servers import Server, need_nginx, outage
 from support import wait_until
 
 from gitstage.remote.backend import Backend, RemoteError
@@ -283,6 +283,7 @@ def test_a_plain_web_server_is_only_read(server: Server, backend: Backend, tmp_p
 
 @pytest.mark.parametrize("server", ["webdav"], indirect=True)
 def test_a_web_server_that_takes_files(server: Server, tmp_path: Path) -> None:
+    need_nginx(server)
     contents = {**some(3), "files/md5/bb/1ebig": b"x" * (5 << 20)}
     url = "http" + server.url.removeprefix("webdav")
     backend = open_backend(url, {"method": "PUT"}, str(tmp_path))

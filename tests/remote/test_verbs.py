@@ -10,11 +10,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from servers import NGINX, Server, outage
+from servers import Server, need_nginx, outage
 from support import Repo, kill_group, picture, sealed_environment, wait_until
 
 SERVED = ["s3", "sftp", "webdav"]
-NO_NGINX = "nginx with its DAV module is needed: .ci/run installs nginx-light and libnginx-mod-http-dav-ext"
 served = pytest.mark.parametrize("server", SERVED, indirect=True)
 
 
@@ -86,6 +85,7 @@ def test_dvc_pulls_what_we_pushed(ran: Repo, server: Server, tmp_path: Path) -> 
 
 @served
 def test_we_pull_what_dvc_pushed(ran: Repo, server: Server, tmp_path: Path) -> None:
+    need_nginx(server)
     connect(ran, server)
     ran.commit("remote")
     before = data(ran)
@@ -254,7 +254,7 @@ def test_ssh_uses_what_git_uses(ran: Repo, server: Server) -> None:
 
 @pytest.mark.parametrize("server", ["webdav"], indirect=True)
 def test_a_web_server_that_asks_who_we_are(ran: Repo, server: Server, tmp_path: Path) -> None:
-    assert NGINX, NO_NGINX
+    need_nginx(server)
     server.use(f"private/{server.place}")
     connect(ran, server)
     got = ran.stage("push")
@@ -291,7 +291,7 @@ def counted(server: Server, repo: Repo, *argv: str) -> Counter[str]:
 
 @pytest.mark.parametrize("server", ["moto", "webdav"], indirect=True)
 def test_requests_at_the_server(many: Repo, server: Server, tmp_path: Path) -> None:
-    assert server.kind == "moto" or NGINX, NO_NGINX
+    need_nginx(server)
     connect(many, server)
     first = counted(server, many, "push")
     assert first["PUT"] == 301 and sum(first.values()) <= 310, first

@@ -245,7 +245,8 @@ class ObjectStoreBackend:
                 if found.retry and self._patience.pause(since, tries, stop):
                     continue
                 if found.retry and self._patience.is_gone(since) and not stop.is_set():
-                    raise RemoteError(f"{self.label}: cannot be reached: {short(error)}", self._hint) from None
+                    what = "cannot be reached" if _status(error) is None else "fails again and again"
+                    raise RemoteError(f"{self.label}: {what}: {short(error)}", self._hint) from None
                 if (_is_refused(error) and not self._patience.is_known) or default or _is_lost(error):
                     raise found from None
                 raise _Single(found) from None
