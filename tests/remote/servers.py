@@ -100,6 +100,7 @@ class Server:
     def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
         """End it and all it started."""
         if self.process is not None:
+            self.process.send_signal(signal.SIGSTOP)  # at once; finding its children takes a while
             for pid in (*descendants(self.process.pid), self.process.pid):
                 try:
                     os.kill(pid, how)
