@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import signal
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -199,6 +200,7 @@ def test_killed_pulls_and_pushes_go_on(many: Repo, server: Server, tmp_path: Pat
     other.stage("pull", check=True)
     assert data(other) == data(many)
     assert not [name for name in other.cache() if name.endswith(".tmp")]
+    assert not list(Path(tempfile.gettempdir()).glob(f"gs-{process.pid}-*"))
 
 
 # -- who may not -------------------------------------------------------------------------------------------------------

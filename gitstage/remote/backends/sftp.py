@@ -312,7 +312,9 @@ class SftpBackend:
         """A folder of our own, with a short path: that of a socket may have 104 characters on some systems."""
         if self._folder is None:
             base = tempfile.gettempdir()
-            self._folder = tempfile.mkdtemp(prefix="gs-", dir=base if len(base) < 50 or os.name == "nt" else "/tmp")  # noqa: S108
+            base = base if len(base) < 50 or os.name == "nt" else "/tmp"  # noqa: S108
+            _sweep(base)
+            self._folder = tempfile.mkdtemp(prefix=f"gs-{os.getpid()}-", dir=base)
         return self._folder
 
     def _shared(self) -> Words:
@@ -449,6 +451,25 @@ class _Session:
         except subprocess.TimeoutExpired:
             self._process.terminate()
             self._process.wait()
+
+
+def _sweep(base: str) -> None:
+    """Remove what killed processes of this user left: a socket and a script or two."""
+    if os.name == "nt":
+        return
+    for name in os.listdir(base):
+        found = re.match(r"gs-(\d+)-", name)
+        if found is None:
+            continue
+        path = os.path.join(base, name)
+        try:
+            os.kill(int(found[1]), 0)
+        except ProcessLookupError:
+            with contextlib.suppress(OSError):
+                if os.lstat(path).st_uid == os.getuid():
+                    shutil.rmtree(path, ignore_errors=True)
+        except (OSError, OverflowError):
+            pass
 
 
 def _options(options: Mapping[str, str], user: str | None, port: object) -> list[str]:

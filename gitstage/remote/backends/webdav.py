@@ -50,7 +50,7 @@ class Stream:
                 self._ask(connection, self._method, target, source, {"Content-Length": str(size)})
                 return
             folder = posixpath.dirname(target)
-            part = f"{folder}/{os.urandom(11).hex()}.tmp"  # without a dot: nginx would not list it, and nobody could tidy up
+            part = f"{folder}/{os.urandom(11).hex()}.part"  # not .NAME.tmp: nginx would not list it, and nobody could tidy up
             self._make_folder(connection, folder)
             try:
                 self._ask(connection, self._method, part, source, {"Content-Length": str(size)})
