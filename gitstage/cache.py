@@ -7,6 +7,7 @@ lists its files (see digest.py). Objects are renamed into place whole; nothing i
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -16,10 +17,16 @@ from collections.abc import Collection, Iterator, Mapping
 from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, manifest_digest, parse_manifest
 from gitstage.errors import CacheMiss, FormatError, GitstageError
 from gitstage.fs import FILE_MODE, UMASK, Root, Scratch, clone
-from gitstage.memo import Memo, stamp
+from gitstage.memo import Memo, Stamp, is_racy, stamp
 
 LINK_TYPES = ("reflink", "hardlink", "symlink", "copy")
 PROTECTED = 0o444
+SMALL = 1 << 20
+"""Files up to this many bytes are read into memory whole."""
+EMPTY = "d41d8cd98f00b204e9800998ecf8427e"
+"""The MD5 of no bytes."""
+_FEW = 100  # objects are quickly looked for one by one
+_SEEN_FOR = 50_000_000  # ns
 _BACKDATE = 50_000_000  # ns: a restored copy's mtime lies this far back, so that any later write shows
 
 
@@ -35,6 +42,7 @@ class Cache:
         self._manifests: dict[Digest, dict[str, Digest] | None] = {}
         self._made: set[str] = set()
         self._same_device: bool | None = None
+        self._seen: tuple[int, bytes | None] | None = None
 
     def path(self, digest: Digest) -> str:
         """Where the object lies, or would."""
@@ -84,10 +92,37 @@ class Cache:
             return [digest]
         if not digest.is_dir:
             return []
+        name = f"{digest} {digest.legacy} {self.folder}"
+        seen = self._folders_seen()
+        if seen is not None and self.memo.is_complete(name, seen):
+            return []
         listing = self.manifest(digest)
         if listing is None:
             return [digest]
-        return [one for one in dict.fromkeys(listing.values()) if not self.has(one)]
+        missing = [one for one in dict.fromkeys(listing.values()) if not self.has(one)]
+        if seen is not None and not missing and len(listing) > _FEW:
+            self.memo.remember_complete(name, seen)
+        return missing
+
+    def _folders_seen(self) -> bytes | None:
+        """The times of all folders of the cache, summed up: none of them lost an object as long as it is the same.
+
+        None if one has just changed, so that another change in the same tick would not show.
+        """
+        now = time.time_ns()
+        if self._seen is None or not 0 <= now - self._seen[0] < _SEEN_FOR:
+            folders: list[tuple[int, int]] = []
+            for base in (f"{self.folder}/files/md5", self.folder):
+                for number in range(256):
+                    try:
+                        found = os.stat(f"{base}/{number:02x}")
+                    except OSError:
+                        folders.append((0, 0))
+                    else:
+                        folders.append((found.st_mtime_ns, found.st_ino))
+            is_settled = not any(is_racy(mtime, now) for mtime, _ in folders)
+            self._seen = now, hash_bytes(repr(folders).encode()).encode() if is_settled else None
+        return self._seen[1]
 
     def manifest(self, digest: Digest) -> dict[str, Digest] | None:
         """The files of a directory, path -> digest; None if the object is missing or is no manifest."""
@@ -112,51 +147,103 @@ class Cache:
         self._manifests[digest] = dict(listing)
         return digest
 
-    def add_file(self, source: str, found: os.stat_result, *, legacy: bool = False) -> Digest:
-        """Store the content of the file at absolute `source` (its stat: `found`) and return its digest.
+    def add_file(
+        self, source: str, found: Stamp, *, known: str | None = None, legacy: bool = False
+    ) -> tuple[Digest, bool]:
+        """Store the content of the file at absolute `source`, whose stamp is `found`; `known`: its MD5, if that is known.
 
-        Reads the file once at most: not at all if the memo knows it and the object is there. With hardlinks or
-        symlinks as the link type the file itself becomes the object and `source` is left as a link to it.
+        Returns its digest, and whether `source` is by now surely a file of the kind that `restore` would make of it.
+        Reads the file once at most, not at all if its digest is known and the object is there. With hardlinks as the
+        link type the file itself becomes the object.
         """
-        md5 = self.memo.file(source, found, legacy=legacy)
-        if md5 is not None:
-            digest = Digest(md5, legacy=legacy)
+        if known is not None:
+            digest = Digest(known, False, legacy)
             if self.has(digest):
-                return digest
-        temporary = self.temporary()
+                return digest, False
+        read_at = time.time_ns()
         try:
-            read_at = time.time_ns()
-            md5 = self._copy_and_hash(source, temporary, legacy=legacy)
-            digest = Digest(md5, legacy=legacy)
-            if stamp(os.stat(source))[:3] != stamp(found)[:3]:
-                raise GitstageError(f"{source}: changed while it was read", "run the command again")
-            if self.has(digest):
-                os.unlink(temporary)
+            fd = os.open(source, _READ | _NOFOLLOW)
+            is_link = False
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            fd, is_link = os.open(source, _READ), True
+        try:
+            kind = self.link_type
+            may_link = kind == "hardlink" and not is_link and found[0] > 0
+            temporary = None
+            if found[0] <= SMALL:
+                data = _read_all(fd, found[0])
+                md5 = hash_bytes(data, legacy=legacy)
+            elif may_link or kind == "reflink":
+                md5, data = _hash(fd, None, legacy), None
             else:
-                self.publish(temporary, digest)
-            self.memo.remember_file(source, os.stat(source), md5, read_at, legacy=legacy)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        return digest
+                temporary, data = self.temporary(), None
+                md5 = self._copy_and_hash(fd, temporary, legacy)
+            after = os.fstat(fd)
+            if stamp(after)[:3] != found[:3]:
+                raise GitstageError(f"{source}: changed while it was read", "run the command again")
+            digest = Digest(md5, False, legacy)
+            in_place = False
+            if not self.has(digest):
+                in_place = kind in ("copy", "reflink") and not is_link
+                if may_link and self._adopt(source, digest):
+                    in_place, after = True, os.stat(source)
+                    if stamp(after)[:3] != found[:3]:
+                        os.unlink(self.path(digest))
+                        raise GitstageError(f"{source}: changed while it was read", "run the command again")
+                elif temporary is None and data is None:
+                    temporary = self.temporary()
+                    if kind != "reflink" or not clone(source, temporary):
+                        if kind == "reflink":
+                            self._drop(kind)
+                        os.lseek(fd, 0, os.SEEK_SET)
+                        if self._copy_and_hash(fd, temporary, legacy) != md5:
+                            raise GitstageError(f"{source}: changed while it was read", "run the command again")
+                    self.publish(temporary, digest)
+                elif temporary is not None:
+                    self.publish(temporary, digest)
+                else:
+                    assert data is not None
+                    self._write(data, digest)
+                temporary = None
+        finally:
+            os.close(fd)
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+        self.memo.remember_file(source, after, md5, read_at, legacy=legacy)
+        return digest, in_place
 
-    def _copy_and_hash(self, source: str, target: str, *, legacy: bool) -> str:
-        kind = self._types[0] if self._types else "copy"
-        if kind == "hardlink" and not os.path.islink(source) and os.path.getsize(source):
-            with contextlib.suppress(OSError):
-                os.link(source, target)
-                with open(target, "rb") as stream:
-                    return hash_stream(stream, legacy=legacy)[0]
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(target)
-        if kind == "reflink" and clone(source, target):
-            with open(target, "rb") as stream:
-                return hash_stream(stream, legacy=legacy)[0]
-        if kind == "reflink":
-            self._drop(kind)
-        with open(source, "rb") as stream, open(target, "xb", buffering=0) as out:
-            return hash_stream(_Tee(stream, out), legacy=legacy)[0]  # type: ignore[arg-type]
+    def _adopt(self, source: str, digest: Digest) -> bool:
+        """Make a file itself the object, by a hard link. Until it is protected, `has` takes nobody's word for it."""
+        path = self.path(digest)
+        self._make_folder(os.path.dirname(path))
+        try:
+            os.link(source, path, follow_symlinks=False)
+        except OSError:
+            return False
+        os.chmod(path, PROTECTED)
+        self._seen = None
+        return True
+
+    def _write(self, data: bytes, digest: Digest) -> None:
+        temporary = self.temporary()
+        fd = os.open(temporary, _CREATE, PROTECTED)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+        finally:
+            os.close(fd)
+        self.publish(temporary, digest, is_protected=not UMASK & PROTECTED)
+
+    def _copy_and_hash(self, fd: int, target: str, legacy: bool) -> str:
+        out = os.open(target, _CREATE, 0o600)
+        try:
+            return _hash(fd, out, legacy)
+        finally:
+            os.close(out)
 
     def _drop(self, kind: str) -> None:
         if kind in self._types:
@@ -172,12 +259,17 @@ class Cache:
         name = os.path.basename(self.scratch.folder) + "-" + os.path.basename(self.scratch.new())
         return os.path.join(self.folder, f".{name}.tmp")
 
-    def publish(self, temporary: str, digest: Digest) -> None:
-        """The file `temporary`, whose content the caller has hashed to `digest`, becomes that object."""
-        os.chmod(temporary, PROTECTED)
+    def publish(self, temporary: str, digest: Digest, *, is_protected: bool = False) -> None:
+        """The file `temporary`, whose content the caller has hashed to `digest`, becomes that object.
+
+        `is_protected`: it has the mode of one already.
+        """
+        if not is_protected:
+            os.chmod(temporary, PROTECTED)
         path = self.path(digest)
         self._make_folder(os.path.dirname(path))
         os.replace(temporary, path)
+        self._seen = None
         self._manifests.pop(digest, None)
 
     def _make_folder(self, folder: str) -> None:
@@ -246,12 +338,12 @@ class Cache:
         try:
             with open(source, "xb") as stream:
                 stream.write(b"?")
-            for kind in LINK_TYPES:
-                target = self.scratch.new()
-                with contextlib.suppress(OSError):
-                    if self._make_link(kind, source, target):
-                        made.append(kind)
-                        os.unlink(target)
+            with Root(self.scratch.folder) as root:
+                for kind in LINK_TYPES:
+                    with contextlib.suppress(OSError):
+                        if self._put(kind, source, root, f"types-{kind}", isexec=False, is_empty=False):
+                            made.append(kind)
+                            root.unlink(f"types-{kind}")
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(source)
@@ -261,15 +353,19 @@ class Cache:
         """Is the file at `absolute`, whose content is `digest`, already of the kind that `restore` would make?"""
         try:
             found = os.lstat(absolute)
+            if self.link_type == "symlink":
+                return stat.S_ISLNK(found.st_mode) and os.readlink(absolute) == self.path(digest)
+            if not stat.S_ISREG(found.st_mode):
+                return False
+            if self.link_type == "hardlink" and digest.hex == EMPTY:
+                return True
+            if found.st_nlink == 1:
+                return self.link_type != "hardlink"
             held = os.stat(self.path(digest))
         except OSError:
             return False
         same = (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
-        if self.link_type == "symlink":
-            return stat.S_ISLNK(found.st_mode) and os.readlink(absolute) == self.path(digest)
-        if self.link_type == "hardlink":
-            return same or (held.st_size == 0 and stat.S_ISREG(found.st_mode))
-        return stat.S_ISREG(found.st_mode) and not same
+        return same == (self.link_type == "hardlink")
 
     def restore(self, digest: Digest, root: Root, path: str, *, isexec: bool = False, kind: str | None = None) -> None:
         """Put a file's content at `path` below `root` by the first link type that works, replacing what is there.
@@ -278,68 +374,127 @@ class Cache:
         configured link type works here.
         """
         source = self.path(digest)
-        for one in [kind] if kind else list(self._types):
-            temporary = self.scratch.new()
+        for one in (kind,) if kind else tuple(self._types):
             try:
-                made = self._make_link(one, source, temporary)
+                found = self._put(one, source, root, path, isexec=isexec, is_empty=digest.hex == EMPTY)
             except FileNotFoundError:
                 if os.path.exists(source):
                     raise
                 raise CacheMiss(f"{path}: {digest} is not in the cache") from None
-            if not made:
+            if found is None:
                 self._drop(one)
                 continue
-            if isexec and one != "symlink":
-                os.chmod(temporary, stat.S_IMODE(os.stat(temporary).st_mode) | stat.S_IXUSR)
-            root.put(temporary, path)
             if one != "symlink" and not digest.legacy:
-                absolute = root.absolute(path)
-                self.memo.remember_file(
-                    absolute, os.stat(absolute), digest.hex, time.time_ns() if one == "hardlink" else None
-                )
+                read_at = time.time_ns() if one == "hardlink" else None
+                self.memo.remember_file(root.absolute(path), found, digest.hex, read_at)
             return
         raise GitstageError(
             f"{path}: no link type of cache.type works between the cache and here",
             "git config -f .dvc/config cache.type copy",
         )
 
-    def _make_link(self, kind: str, source: str, target: str) -> bool:
+    def _put(
+        self, kind: str, source: str, root: Root, path: str, *, isexec: bool, is_empty: bool
+    ) -> os.stat_result | None:
+        """Make one link or copy; its stat, or None if this kind does not work here."""
+        fd, name = root.at(path, create=True)
         if kind == "symlink":
             os.stat(source)
-            os.symlink(source, target)
-        elif kind == "hardlink":
-            if os.stat(source).st_size == 0:  # an empty file shares nothing, and DVC does not link it
-                return self._make_link("copy", source, target)
             try:
-                os.link(source, target)
+                os.symlink(source, name, dir_fd=fd)
+            except FileExistsError:
+                temporary = self.scratch.new()
+                os.symlink(source, temporary)
+                root.put(temporary, path)
+            return os.stat(name, dir_fd=fd, follow_symlinks=False)
+        if kind == "hardlink" and not is_empty:  # an empty file shares nothing, and DVC does not link it
+            try:
+                os.link(source, name, dst_dir_fd=fd)
+            except FileExistsError:
+                temporary = self.scratch.new()
+                os.link(source, temporary)
+                root.put(temporary, path)
             except FileNotFoundError:
                 raise
             except OSError:
-                return False
+                return None
+            if isexec:
+                os.chmod(name, PROTECTED | stat.S_IXUSR, dir_fd=fd)
+            return os.stat(name, dir_fd=fd)
+        temporary = self.scratch.new()
+        then = time.time_ns() - _BACKDATE
+        mode = FILE_MODE | (stat.S_IXUSR if isexec else 0)
+        if kind == "reflink":
+            if not clone(source, temporary):
+                return None
+            os.chmod(temporary, mode)
+            os.utime(temporary, ns=(then, then))
         else:
-            if kind == "reflink":
-                if not clone(source, target):
-                    return False
+            _copy(source, temporary, mode, then)
+        root.put(temporary, path)
+        return os.stat(name, dir_fd=fd)
+
+
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def _read_all(fd: int, size: int) -> bytes:
+    """All of a small file that should have `size` bytes."""
+    data = os.read(fd, size + 1)
+    while block := os.read(fd, SMALL) if len(data) != size else b"":
+        data += block
+    return data
+
+
+def _hash(fd: int, out: int | None, legacy: bool) -> str:
+    """MD5 of the rest of an open file, which is copied to the descriptor `out` on the way."""
+
+    class Stream:
+        def read(self, size: int) -> bytes:
+            block = os.read(fd, size)
+            view = memoryview(block)
+            while out is not None and view:
+                view = view[os.write(out, view) :]
+            return block
+
+    return hash_stream(Stream(), legacy=legacy)[0]
+
+
+def _copy(source: str, target: str, mode: int, when: int) -> None:
+    """Copy a file's bytes into a new file with permissions `mode` and mtime `when` (ns)."""
+    fd = os.open(source, _READ)
+    try:
+        out = os.open(target, _CREATE, mode)
+        try:
+            data = os.read(fd, SMALL)
+            if len(data) == SMALL:
+                _copy_rest(fd, out, data)
             else:
-                shutil.copyfile(source, target)
-            os.chmod(target, FILE_MODE)
-            then = time.time_ns() - _BACKDATE
-            os.utime(target, ns=(then, then))
-        return True
+                while data:
+                    data = data[os.write(out, data) :] or os.read(fd, SMALL)
+            if mode & UMASK:
+                os.chmod(target, mode)
+            os.utime(out if os.utime in os.supports_fd else target, ns=(when, when))
+        finally:
+            os.close(out)
+    finally:
+        os.close(fd)
 
 
-class _Tee:
-    """A stream that writes what is read from it to a second one."""
-
-    def __init__(self, stream: object, out: object) -> None:
-        self._read, self._write = stream.read, out.write  # type: ignore[attr-defined]
-
-    def read(self, size: int) -> bytes:
-        block: bytes = self._read(size)
-        view = memoryview(block)
-        while view:
-            view = view[self._write(view) :]
-        return block
+def _copy_rest(fd: int, out: int, data: bytes) -> None:
+    """Copy a large file of which `data` is read already: within the kernel where that works."""
+    if hasattr(os, "copy_file_range"):
+        size, done = os.fstat(fd).st_size, 0
+        with contextlib.suppress(OSError):
+            while done < size and (count := os.copy_file_range(fd, out, size - done, done, done)):
+                done += count
+        os.lseek(fd, done, os.SEEK_SET)
+        os.lseek(out, done, os.SEEK_SET)
+        data = os.read(fd, SMALL)
+    while data:
+        data = data[os.write(out, data) :] or os.read(fd, SMALL)
 
 
 def _names(folder: str) -> list[str]:

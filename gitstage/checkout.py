@@ -187,17 +187,17 @@ class _Planner:
             return None
         steps = _deletions(path, now)
         unsaved = list(self._unsaved(steps, path, now, digest.legacy))
-        return OutputPlan(path, now.files is not None, None if unsaved else "deleted", tuple(steps), tuple(unsaved))
+        return OutputPlan(path, now.is_dir, None if unsaved else "deleted", tuple(steps), tuple(unsaved))
 
     def _steps(
         self, path: str, now: Measured | None, target: Mapping[str, Digest] | None, digest: Digest, isexec: bool
     ) -> list[Action]:
         if target is None:
-            if now is not None and now.files is not None:
+            if now is not None and now.is_dir:
                 return [*_deletions(path, now), Action("create", path, digest, isexec)]
             there = self.worktree.exists(path)
             return [Action("replace" if there else "create", path, digest, isexec)]
-        if now is not None and now.files is None:
+        if now is not None and not now.is_dir:
             return [Action("delete", path), *_differences(path, {}, target)]
         steps = _differences(path, now.listing if now else {}, target)
         if now is None and self.worktree.exists(path):

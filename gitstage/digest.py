@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple, Protocol
 
 from gitstage.errors import FormatError
 
@@ -14,8 +13,7 @@ _HEX = frozenset("0123456789abcdef")
 _BLOCK = 1 << 20  # DVC's legacy hash normalises per chunk of this size, so it is part of that format
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
+class Digest(NamedTuple):
     """Content of a file, or of a directory (`is_dir`: the MD5 of its manifest).
 
     `hex` is 32 lower-case digits. `legacy`: computed as DVC 1 and 2 did, on text with LF line ends
@@ -57,8 +55,7 @@ class Digest:
         return f"{self.hex}.dir" if self.is_dir else self.hex
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """What one path holds: `digest`; `size` in bytes (of all files of a directory);
     `nfiles` for directories only; `isexec`: the owner may execute the file."""
 
@@ -78,7 +75,13 @@ def hash_bytes(data: bytes, *, legacy: bool = False) -> str:
     return digest.hexdigest()
 
 
-def hash_stream(stream: BinaryIO, *, legacy: bool = False) -> tuple[str, int]:
+class Readable(Protocol):
+    """What `hash_stream` takes."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def hash_stream(stream: Readable, *, legacy: bool = False) -> tuple[str, int]:
     """MD5 (32 hex digits) and size in bytes of what is left in `stream`."""
     digest, size = hashlib.md5(), 0
     while block := stream.read(_BLOCK):

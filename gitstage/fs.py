@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import shutil
 import stat
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from gitstage.errors import PipelineError, SystemFailure
 
@@ -46,13 +49,17 @@ def components(path: str) -> list[str]:
     """Split a "/"-separated path below a root. Raises UnsafePath unless it names something a pipeline may write."""
     parts = path.split("/")
     for part in parts:
-        if part in ("", ".", "..") or "\0" in part:
-            raise UnsafePath(f"{path!r}: not a path below the project")
-        if part[0] in ".dgDG" and part.rstrip(". ").lower() in _RESERVED:
-            raise UnsafePath(f"{path}: {part} is not for outputs")
+        _check_component(part, path)
     if os.path.isabs(path) or (os.name == "nt" and ":" in path):
         raise UnsafePath(f"{path}: not a path below the project")
     return parts
+
+
+def _check_component(part: str, path: str) -> None:
+    if part in ("", ".", "..") or "\0" in part:
+        raise UnsafePath(f"{path!r}: not a path below the project")
+    if part[0] in ".dgDG" and part.rstrip(". ").lower() in _RESERVED:
+        raise UnsafePath(f"{path}: {part} is not for outputs")
 
 
 class Root:
@@ -66,7 +73,7 @@ class Root:
         self._fds: dict[str, int] = {}
 
     def absolute(self, path: str) -> str:
-        return os.path.join(self.path, *path.split("/")) if path else self.path
+        return f"{self.path}/{path}" if path else self.path
 
     def close(self) -> None:
         for fd in self._fds.values():
@@ -84,12 +91,15 @@ class Root:
 
         Raises UnsafePath if a parent is a symlink or a file, FileNotFoundError if one is missing.
         """
+        folder, _, name = path.rpartition("/")
+        fd = self._fds.get(folder)
+        if fd is not None and path[:1] != "/":  # its components were checked when it was opened
+            _check_component(name, path)
+            return fd, name
         parts = components(path)
         if not _HAS_DIR_FD:
             return None, self._checked(parts, create)
-        folder = "/".join(parts[:-1])
-        fd = self._fds.get(folder)
-        return (self._open(parts[:-1], create) if fd is None else fd), parts[-1]
+        return self._open(parts[:-1], create), name
 
     def _open(self, parts: list[str], create: bool) -> int:
         if len(self._fds) >= _OPEN_FOLDERS:
@@ -260,7 +270,7 @@ class Scratch:
         self._folder: str | None = None
         self._alive: int | None = None
         self._journal: list[tuple[str, str]] = []
-        self._count = 0
+        self._numbers = itertools.count(1)
         self.dead: list[str] = []
         """Names of the folders that `sweep` removed; temporary files elsewhere begin with them."""
 
@@ -285,8 +295,7 @@ class Scratch:
 
     def new(self) -> str:
         """A fresh absolute path for a temporary file or folder; nothing is made there."""
-        self._count += 1
-        return os.path.join(self.folder, f"{self._count}")
+        return f"{self._folder or self.folder}/{next(self._numbers)}"
 
     def move_aside(self, path: str) -> bool:
         """Take `path` out of the work tree so that `restore` or a later `sweep` brings it back. False: not there."""
@@ -508,3 +517,18 @@ def clone(source: str, target: str) -> bool:
             os.close(target_fd)
     finally:
         os.close(source_fd)
+
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def in_threads(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> Iterator[_Result]:
+    """The result of `work` for each item, in order; several at once, for work on large files lets go of the interpreter."""
+    if len(items) < 2:
+        yield from map(work, items)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(len(items), os.cpu_count() or 1, 8)) as pool:
+        yield from pool.map(work, items)

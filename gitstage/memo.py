@@ -1,4 +1,4 @@
-"""Digests that were computed before: of files by their stat, of Git blobs by their id.
+"""Digests that were computed before: of files by their stat, of whole folders, of Git blobs by their id.
 
 A hint, never a source: deleting the database costs time only. A file's entry is used only if size, mtime, inode and
 ctime all agree, and is stored only if the file was not modified within the clock's granularity of being read: a later
@@ -8,26 +8,37 @@ write in the same tick would leave the same mtime ("racily clean", Git's Documen
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import marshal
 import os
 import sqlite3
+import struct
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from gitstage.digest import Content, Digest
 
 _TICK = 20_000_000  # ns; kernel clocks that stamp files tick every 1 to 10 ms
 _COARSE_TICK = 2_000_000_000  # file systems that store whole seconds (FAT: two)
 
-_SCHEMA = """
-DROP TABLE IF EXISTS file;
-DROP TABLE IF EXISTS blob;
-PRAGMA user_version = 1;
-CREATE TABLE IF NOT EXISTS file (
-    path BLOB NOT NULL, legacy INTEGER NOT NULL, size INTEGER, mtime INTEGER, ino INTEGER, ctime INTEGER, md5 TEXT,
+_VERSION = 2
+_TABLES = ("file", "folder", "whole", "complete", "blob")  # also those of earlier versions
+_SCHEMA = f"""
+{"".join(f"DROP TABLE IF EXISTS {name};" for name in _TABLES)}
+PRAGMA user_version = {_VERSION};
+CREATE TABLE IF NOT EXISTS folder (
+    path BLOB NOT NULL, legacy INTEGER NOT NULL, names BLOB, entries BLOB, PRIMARY KEY (path, legacy)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS whole (
+    path BLOB NOT NULL, legacy INTEGER NOT NULL, seen BLOB, md5 TEXT, size INTEGER, nfiles INTEGER,
     PRIMARY KEY (path, legacy)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS complete (manifest TEXT NOT NULL PRIMARY KEY, seen BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blob (
     id TEXT NOT NULL, legacy INTEGER NOT NULL, md5 TEXT, PRIMARY KEY (id, legacy)) WITHOUT ROWID;
 """
+_ENTRY = struct.Struct("<QqQq16s")  # size, mtime ns, inode, ctime ns, MD5
 
 Stamp = tuple[int, int, int, int]  # size, mtime ns, inode, ctime ns
+Known = dict[str, tuple[Stamp, str]]  # file name in a folder -> when it was like this, its MD5 was that
 
 
 def stamp(stat: os.stat_result) -> Stamp:
@@ -35,40 +46,72 @@ def stamp(stat: os.stat_result) -> Stamp:
     return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns
 
 
-def is_racy(stat: os.stat_result, read_at: int) -> bool:
-    """Could the file be written after `read_at` (ns since the epoch) and still show the same mtime?"""
-    tick = _COARSE_TICK if stat.st_mtime_ns % 1_000_000_000 == 0 else _TICK
-    return stat.st_mtime_ns > read_at - tick
+def is_racy(mtime: int, read_at: int) -> bool:
+    """Could a file of that `mtime` be written after `read_at` (both ns since the epoch) and still show the same one?"""
+    return mtime > read_at - (_COARSE_TICK if mtime % 1_000_000_000 == 0 else _TICK)
+
+
+class Summary:
+    """Sums up the names and stamps of a folder's files, all the way down, in the order in which they are added.
+
+    `is_settled`: no file could be written now and still show the same stamp.
+    """
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=16)
+        self._started = time.time_ns()
+        self._recent = self._started - _COARSE_TICK
+        self.is_settled = True
+
+    def add(self, prefix: str, files: list[tuple[str, Stamp]]) -> None:
+        """Add the files of one folder: name and stamp of each."""
+        # version 2 of marshal writes equal values as equal bytes, and fast; nothing reads them
+        self._hash.update(marshal.dumps([prefix, *files], 2))
+        if self.is_settled and any(one[1] > self._recent and is_racy(one[1], self._started) for _, one in files):
+            self.is_settled = False
+
+    @property
+    def digest(self) -> bytes:
+        return self._hash.digest()
 
 
 class Memo:
-    """One SQLite database (`path`), opened when first asked; without a path, or if it cannot be used, memory only."""
+    """One SQLite database (`path`), opened when first asked; without a path, or if it cannot be used, memory only.
+
+    What is known of a folder's files is one row, so that a folder of many files is read and written at once.
+    """
 
     def __init__(self, path: str | None) -> None:
         self._path = path
         self._db: sqlite3.Connection | None = None
         self._opened = False
-        self._files: dict[tuple[str, bool], tuple[Stamp, str]] = {}
-        self._loaded: set[tuple[str, bool]] = set()
-        self._new_files: dict[tuple[str, bool], tuple[Stamp, str]] = {}
+        self._folders: dict[tuple[str, bool], Known] = {}
+        self._below: set[tuple[str, bool]] = set()
+        self._changed: set[tuple[str, bool]] = set()
+        self._new_wholes: dict[tuple[str, bool], tuple[bytes, Content]] = {}
+        self._new_complete: dict[str, bytes] = {}
         self._new_blobs: dict[tuple[str, bool], str] = {}
+
+    # -- files ---------------------------------------------------------------------------------------------
 
     def file(self, path: str, stat: os.stat_result, *, legacy: bool = False) -> str | None:
         """The MD5 of the file at absolute `path`, if it is known and the file was not touched since."""
-        key = (path, legacy)
-        known = self._files.get(key)
-        if known is None and not self._is_loaded(path, legacy):
-            self._load("path = ?", (os.fsencode(path), legacy), legacy)
-            known = self._files.get(key)
+        folder, _, name = path.rpartition("/")
+        known = self.files_in(folder, legacy=legacy).get(name)
         return known[1] if known is not None and known[0] == stamp(stat) else None
+
+    def files_in(self, folder: str, *, legacy: bool = False) -> Mapping[str, tuple[Stamp, str]]:
+        """What is known of the files directly in absolute `folder`: name -> (stamp, MD5). To be compared, not changed."""
+        found = self._folders.get((folder, legacy))
+        return self._load_one(folder, legacy) if found is None else found
 
     def load_below(self, folder: str, *, legacy: bool = False) -> None:
         """Read all that is known of files below absolute `folder` in one query."""
-        if self._is_loaded(folder + "/", legacy):
+        if (folder, legacy) in self._below:
             return
-        prefix = os.fsencode(folder) + b"/"
-        self._load("path >= ? AND path < ?", (prefix, prefix[:-1] + b"0", legacy), legacy)
-        self._loaded.add((folder + "/", legacy))
+        prefix = os.fsencode(folder)
+        self._load("(path = ? OR (path >= ? AND path < ?))", (prefix, prefix + b"/", prefix + b"0", legacy), legacy)
+        self._below.add((folder, legacy))
 
     def remember_file(
         self, path: str, stat: os.stat_result, md5: str, read_at: int | None = None, *, legacy: bool = False
@@ -77,8 +120,60 @@ class Memo:
 
         Without `read_at`: whoever wrote the file set its mtime into the past, so a later write must show.
         """
-        if read_at is None or not is_racy(stat, read_at):
-            self._files[path, legacy] = self._new_files[path, legacy] = (stamp(stat), md5)
+        if read_at is None or not is_racy(stat.st_mtime_ns, read_at):
+            folder, _, name = path.rpartition("/")
+            key = folder, legacy
+            known = self._folders.get(key)
+            if known is None:
+                known = self._load_one(folder, legacy)
+            known[name] = stamp(stat), md5
+            self._changed.add(key)
+
+    def forget_others(self, folder: str, names: Collection[str], *, legacy: bool = False) -> None:
+        """Of the files directly in absolute `folder`, only `names` are there any more."""
+        known = self._folders.get((folder, legacy))
+        if known is not None and len(known) > len(names):
+            self._folders[folder, legacy] = {name: known[name] for name in names if name in known}
+            self._changed.add((folder, legacy))
+
+    # -- folders -------------------------------------------------------------------------------------------
+
+    def whole(self, folder: str, seen: bytes, *, legacy: bool = False) -> Content | None:
+        """The content of absolute `folder`, if it is known and its files' names and stamps, summed up in `seen`, are
+        those of then."""
+        key = folder, legacy
+        known = self._new_wholes.get(key)
+        if known is not None:
+            return known[1] if known[0] == seen else None
+        with contextlib.suppress(sqlite3.Error):
+            if db := self._open():
+                query = "SELECT seen, md5, size, nfiles FROM whole WHERE path = ? AND legacy = ?"
+                row = db.execute(query, (os.fsencode(folder), legacy)).fetchone()
+                if row is not None and row[0] == seen:
+                    return Content(Digest(row[1], True, legacy), row[2], row[3])
+        return None
+
+    def remember_whole(self, folder: str, seen: bytes, content: Content, *, legacy: bool = False) -> None:
+        """Keep the content of a folder; none of its files may be racy (see is_racy)."""
+        self._new_wholes[folder, legacy] = seen, content
+
+    # -- manifests -----------------------------------------------------------------------------------------
+
+    def is_complete(self, manifest: str, seen: bytes) -> bool:
+        """Were all objects of a manifest (named with its cache) there when the cache's folders were as `seen` says?"""
+        known = self._new_complete.get(manifest)
+        if known is None:
+            with contextlib.suppress(sqlite3.Error):
+                if db := self._open():
+                    row = db.execute("SELECT seen FROM complete WHERE manifest = ?", (manifest,)).fetchone()
+                    known = row[0] if row else None
+        return known == seen
+
+    def remember_complete(self, manifest: str, seen: bytes) -> None:
+        """Keep that all objects of a manifest are there, as long as the cache's folders are as `seen` says."""
+        self._new_complete[manifest] = seen
+
+    # -- blobs ---------------------------------------------------------------------------------------------
 
     def blobs(self, ids: Collection[str], *, legacy: bool = False) -> dict[str, str]:
         """Blob id -> MD5 of the blob's content as it lies in the work tree, for those known.
@@ -100,22 +195,37 @@ class Memo:
         """Keep pairs (blob id, MD5)."""
         self._new_blobs.update({(id_, legacy): md5 for id_, md5 in digests})
 
+    # -- the database --------------------------------------------------------------------------------------
+
     def flush(self) -> None:
         """Write what was learnt, in one transaction; losing it is no error."""
-        if not (self._new_files or self._new_blobs):
+        if not (self._changed or self._new_wholes or self._new_complete or self._new_blobs):
             return
-        with contextlib.suppress(sqlite3.Error, OSError):
+        with contextlib.suppress(sqlite3.Error, OSError, struct.error):
             if db := self._open():
                 with db:
                     db.executemany(
-                        "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        ((os.fsencode(p), legacy, *s, md5) for (p, legacy), (s, md5) in self._new_files.items()),
+                        "INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?)",
+                        (
+                            (os.fsencode(path), legacy, *_packed(self._folders[path, legacy]))
+                            for path, legacy in self._changed
+                        ),
                     )
+                    db.executemany(
+                        "INSERT OR REPLACE INTO whole VALUES (?, ?, ?, ?, ?, ?)",
+                        (
+                            (os.fsencode(path), legacy, one[0], one[1].digest.hex, one[1].size, one[1].nfiles)
+                            for (path, legacy), one in self._new_wholes.items()
+                        ),
+                    )
+                    db.executemany("INSERT OR REPLACE INTO complete VALUES (?, ?)", self._new_complete.items())
                     db.executemany(
                         "INSERT OR REPLACE INTO blob VALUES (?, ?, ?)",
                         ((id_, legacy, md5) for (id_, legacy), md5 in self._new_blobs.items()),
                     )
-        self._new_files.clear()
+        self._changed.clear()
+        self._new_wholes.clear()
+        self._new_complete.clear()
         self._new_blobs.clear()
 
     def close(self) -> None:
@@ -125,39 +235,42 @@ class Memo:
             self._db = None
         self._opened = True
 
-    def _is_loaded(self, path: str, legacy: bool) -> bool:
-        if not self._loaded:
-            return False
-        end = path.rfind("/")
-        while end > 0:
-            if (path[: end + 1], legacy) in self._loaded:
+    def _load_one(self, folder: str, legacy: bool) -> Known:
+        """One folder, now; what lies below one that was loaded whole has no row."""
+        if not self._below or not self._is_below(folder, legacy):
+            self._load("path = ?", (os.fsencode(folder), legacy), legacy)
+        return self._folders.setdefault((folder, legacy), {})
+
+    def _is_below(self, folder: str, legacy: bool) -> bool:
+        while folder:
+            if (folder, legacy) in self._below:
                 return True
-            end = path.rfind("/", 0, end)
+            folder = folder.rpartition("/")[0]
         return False
 
     def _load(self, where: str, values: tuple[object, ...], legacy: bool) -> None:
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, struct.error, ValueError):
             if db := self._open():
-                query = f"SELECT path, size, mtime, ino, ctime, md5 FROM file WHERE {where} AND legacy = ?"  # noqa: S608
-                for path, *known, md5 in db.execute(query, values):
-                    self._files.setdefault((os.fsdecode(path), legacy), ((*known,), md5))
+                query = f"SELECT path, names, entries FROM folder WHERE {where} AND legacy = ?"  # noqa: S608
+                for path, names, entries in db.execute(query, values):
+                    self._folders.setdefault((os.fsdecode(path), legacy), dict(_unpacked(names, entries)))
 
     def _open(self) -> sqlite3.Connection | None:
         if not self._opened:
             self._opened = True
             if self._path is not None:
-                self._db = open_database(self._path, _SCHEMA)
+                self._db = open_database(self._path, _SCHEMA, _VERSION)
         return self._db
 
 
-def open_database(path: str, schema: str) -> sqlite3.Connection | None:
+def open_database(path: str, schema: str, version: int = 1) -> sqlite3.Connection | None:
     """The database at `path`, made with `schema` if it is missing, damaged or another version's; None if that cannot be.
 
-    `schema` drops the tables that it makes, and sets user_version to 1.
+    `schema` drops the tables that it makes, and sets user_version to `version`.
     """
     for attempt in ("open", "make anew"):
         try:
-            return _connect(path, schema)
+            return _connect(path, schema, version)
         except sqlite3.OperationalError:
             break  # busy, read-only or no space: work without
         except (sqlite3.DatabaseError, OSError):
@@ -167,11 +280,11 @@ def open_database(path: str, schema: str) -> sqlite3.Connection | None:
     return None
 
 
-def _connect(path: str, schema: str) -> sqlite3.Connection:
+def _connect(path: str, schema: str, version: int) -> sqlite3.Connection:
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     db = sqlite3.connect(path, timeout=2)
     try:
-        if db.execute("PRAGMA user_version").fetchone() != (1,):
+        if db.execute("PRAGMA user_version").fetchone() != (version,):
             db.execute("PRAGMA journal_mode = WAL")
             db.executescript(schema)
         db.execute("PRAGMA synchronous = OFF")
@@ -179,6 +292,18 @@ def _connect(path: str, schema: str) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _packed(known: Known) -> tuple[bytes, bytes]:
+    names = "\0".join(known).encode("utf-8", "surrogateescape")
+    pack, digits = _ENTRY.pack, bytes.fromhex
+    return names, b"".join([pack(*when, digits(md5)) for when, md5 in known.values()])
+
+
+def _unpacked(names: bytes, entries: bytes) -> Iterator[tuple[str, tuple[Stamp, str]]]:
+    listed = names.decode("utf-8", "surrogateescape").split("\0")
+    for name, (size, mtime, inode, ctime, md5) in zip(listed, _ENTRY.iter_unpack(entries), strict=False):
+        yield name, ((size, mtime, inode, ctime), md5.hex())
 
 
 def now() -> int:

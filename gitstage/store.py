@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gitstage import params
-from gitstage.cache import Cache
+from gitstage.cache import SMALL, Cache
 from gitstage.digest import Content, Digest
 from gitstage.errors import GitstageError, PipelineError, StageFailed
-from gitstage.fs import FILE_MODE, Root
+from gitstage.fs import FILE_MODE, Root, in_threads
+from gitstage.memo import Stamp, stamp
 from gitstage.pipeline import Dependency, Entry, Output, Stage
 from gitstage.tree import Measured, WorkTree, measured_folder
 
@@ -44,6 +45,8 @@ class Store:
 
     def __init__(self, worktree: WorkTree, cache: Cache, root: Root, *, legacy: bool) -> None:
         self.worktree, self.cache, self.root, self.legacy = worktree, cache, root, legacy
+        self._in_place: set[str] = set()
+        """Files (absolute) that became the object, or were copied to it, and so need no relinking."""
 
     def input(self, dep: Dependency, recorded: Entry | None) -> dict[str, Any]:
         """The entry for an input as it is now. Raises GitstageError if it is missing."""
@@ -114,18 +117,45 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return None
         if stat.S_ISREG(found.st_mode):
-            digest = self.cache.add_file(absolute, found, legacy=legacy)
+            known = self.worktree.memo.file(absolute, found, legacy=legacy)
+            digest, in_place = self.cache.add_file(absolute, stamp(found), known=known, legacy=legacy)
+            if in_place:
+                self._in_place.add(absolute)
             return Measured(Content(digest, found.st_size, None, bool(found.st_mode & stat.S_IXUSR)))
         if not stat.S_ISDIR(found.st_mode):
             raise PipelineError(f"{path}: is not a file or directory")
-        self.worktree.memo.load_below(absolute, legacy=legacy)
-        files = {
-            name: (self.cache.add_file(f"{absolute}/{name}", one, legacy=legacy), one.st_size)
-            for name, one in list(self.worktree.walk(path))
-        }
+        files = self._keep_files(path, absolute, legacy)
         measured = measured_folder(files, legacy=legacy)
         self.cache.add_manifest(measured.listing, legacy=legacy)
         return measured
+
+    def _keep_files(self, path: str, absolute: str, legacy: bool) -> dict[str, tuple[Digest, int]]:
+        memo, cache = self.worktree.memo, self.cache
+        memo.load_below(absolute, legacy=legacy)
+        files: dict[str, tuple[Digest, int]] = {}
+        large: list[tuple[str, str, Stamp]] = []
+        for folder in self.worktree.folders(path):
+            known = memo.files_in(folder.absolute, legacy=legacy)
+            for name, found in folder.files:
+                before = known.get(name)
+                md5 = before[1] if before is not None and before[0] == found else None
+                full = f"{folder.absolute}/{name}"
+                if md5 is None and found[0] > SMALL:
+                    large.append((folder.prefix + name, full, found))
+                    continue
+                digest, in_place = cache.add_file(full, found, known=md5, legacy=legacy)
+                if in_place:
+                    self._in_place.add(full)
+                files[folder.prefix + name] = digest, found[0]
+
+        def add(one: tuple[str, str, Stamp]) -> tuple[Digest, bool]:
+            return cache.add_file(one[1], one[2], legacy=legacy)
+
+        for (name, full, found), (digest, in_place) in zip(large, in_threads(add, large), strict=True):
+            if in_place:
+                self._in_place.add(full)
+            files[name] = digest, found[0]
+        return files
 
     def relink(self, path: str, measured: Measured) -> None:
         """Make the files at `path` links of the configured kind, as after every run, add and commit."""
@@ -137,7 +167,9 @@ class Store:
 
     def _relink_file(self, path: str, digest: Digest, *, single: bool, isexec: bool) -> None:
         absolute = self.root.absolute(path)
-        if not self.cache.is_linked(absolute, digest):
+        if not single and absolute in self._in_place:
+            self._in_place.discard(absolute)
+        elif not self.cache.is_linked(absolute, digest):
             self.cache.restore(digest, self.root, path, isexec=isexec)
         elif single and self.cache.link_type in ("copy", "reflink"):
             mode = FILE_MODE | (stat.S_IXUSR if isexec else 0)

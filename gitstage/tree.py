@@ -6,14 +6,13 @@ import os
 import stat
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gitstage.digest import Content, Digest, hash_stream, manifest_digest
 from gitstage.errors import PipelineError
 from gitstage.ignore import FILE_NAME as IGNORE_FILE
 from gitstage.ignore import IgnoreRules
-from gitstage.memo import Memo, stamp
+from gitstage.memo import Memo, Stamp, Summary, is_racy, stamp
 
 
 class Tree(Protocol):
@@ -39,15 +38,33 @@ class Tree(Protocol):
         """Digests of files, and of directories by manifest; absent paths are left out."""
 
 
-@dataclass(frozen=True, slots=True)
 class Measured:
-    """What one path of the work tree holds, and for a directory its files: path below it -> (digest, size)."""
+    """What one path of the work tree holds: its content and, of a directory, the files."""
 
-    content: Content
-    files: Mapping[str, tuple[Digest, int]] | None = None
+    __slots__ = ("_files", "_load", "content")
+
+    def __init__(
+        self,
+        content: Content,
+        files: Mapping[str, tuple[Digest, int]] | None = None,
+        load: Callable[[], Mapping[str, tuple[Digest, int]]] | None = None,
+    ) -> None:
+        self.content, self._files, self._load = content, files, load
+
+    @property
+    def files(self) -> Mapping[str, tuple[Digest, int]] | None:
+        """The files of a directory, path below it -> (digest, size); None for a file."""
+        if self._files is None and self._load is not None:
+            self._files = self._load()
+        return self._files
+
+    @property
+    def is_dir(self) -> bool:
+        return self.content.digest.is_dir
 
     @property
     def listing(self) -> dict[str, Digest]:
+        """Path below a directory -> digest; empty for a file."""
         return {path: digest for path, (digest, _) in (self.files or {}).items()}
 
     def at(self, path: str) -> dict[str, Digest]:
@@ -55,6 +72,15 @@ class Measured:
         if self.files is None:
             return {path: self.content.digest}
         return {f"{path}/{name}": digest for name, (digest, _) in self.files.items()}
+
+
+class Folder(NamedTuple):
+    """One folder of a tracked directory: its absolute path, the prefix of its files below the directory ("" or "a/b/"),
+    and its files by name with their stamps (links followed)."""
+
+    absolute: str
+    prefix: str
+    files: list[tuple[str, Stamp]]
 
 
 class WorkTree:
@@ -152,65 +178,107 @@ class WorkTree:
             return Measured(Content(digest, found.st_size, None, bool(found.st_mode & stat.S_IXUSR)))
         if not stat.S_ISDIR(found.st_mode):
             raise PipelineError(f"{path}: is not a file or directory")
-        self.memo.load_below(absolute, legacy=legacy)
-        files = {
-            name: (Digest(self.hash_file(f"{absolute}/{name}", one, legacy=legacy), legacy=legacy), one.st_size)
-            for name, one in self.walk(path)
-        }
-        return measured_folder(files, legacy=legacy)
+        seen = Summary()
+        for folder in self.folders(path):
+            seen.add(folder.prefix, folder.files)
+        content = self.memo.whole(absolute, seen.digest, legacy=legacy)
+        if content is not None:
+            return Measured(content, load=lambda: self._hash_files(path, legacy)[0])
+        files, seen = self._hash_files(path, legacy)
+        measured = measured_folder(files, legacy=legacy)
+        if seen.is_settled:
+            self.memo.remember_whole(absolute, seen.digest, measured.content, legacy=legacy)
+        return measured
 
-    def walk(self, path: str) -> Iterator[tuple[str, os.stat_result]]:
-        """Every file that belongs to the directory's content: its path below it, and its stat (links followed)."""
+    def _hash_files(self, path: str, legacy: bool) -> tuple[dict[str, tuple[Digest, int]], Summary]:
+        """The files of directory `path`, and what was seen of them."""
+        self.memo.load_below(self.absolute(path), legacy=legacy)
+        files: dict[str, tuple[Digest, int]] = {}
+        seen = Summary()
+        for folder in self.folders(path):
+            known = self.memo.files_in(folder.absolute, legacy=legacy)
+            for name, found in folder.files:
+                one = known.get(name)
+                if one is not None and one[0] == found:
+                    md5 = one[1]
+                else:
+                    md5, is_sure = self._hash(f"{folder.absolute}/{name}", found, legacy)
+                    seen.is_settled &= is_sure
+                files[folder.prefix + name] = Digest(md5, False, legacy), found[0]
+            self.memo.forget_others(folder.absolute, [name for name, _ in folder.files], legacy=legacy)
+            seen.add(folder.prefix, folder.files)
+        return files, seen
+
+    def folders(self, path: str) -> Iterator[Folder]:
+        """The directory, folder by folder, with the files that belong to its content.
+
+        Raises PipelineError for what cannot be tracked: a broken symlink, a pipe, a name that is not UTF-8.
+        """
         inside = path if not os.path.isabs(path) and not path.startswith("../") else None
-        yield from self._walk(self.absolute(path), "", inside)
+        return self._walk(self.absolute(path), "", inside)
 
-    def _walk(self, folder: str, prefix: str, inside: str | None) -> Iterator[tuple[str, os.stat_result]]:
+    def _walk(self, folder: str, prefix: str, inside: str | None) -> Iterator[Folder]:
         with os.scandir(folder) as scan:
             entries = {entry.name: entry for entry in scan}
         if ".dvc" in entries and entries[".dvc"].is_dir():
             return  # a project of its own
         folders = [name for name, entry in entries.items() if entry.is_dir(follow_symlinks=False)]
         known = set(folders)
-        names = [name for name in entries if name not in known]
+        names = [name for name in entries if name not in known] if folders else list(entries)
         if inside is not None:
             folders, names = self.ignore.names(f"{inside}/{prefix}".rstrip("/"), folders, names)
+        if IGNORE_FILE in names:
+            raise PipelineError(f"{folder}/{IGNORE_FILE}: a {IGNORE_FILE} file cannot be inside a tracked directory")
+        _refuse_non_utf8(folder, names)
+        files = []
         for name in names:
             entry = entries[name]
-            if entry.is_symlink() and os.path.isdir(entry.path):
-                continue
-            yield prefix + name, _stat_of_content(entry)
+            try:
+                found = entry.stat()
+            except FileNotFoundError:
+                raise PipelineError(f"{entry.path}: is a broken symlink") from None
+            if found.st_mode & 0o170000 == 0o100000:
+                files.append((name, (found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)))
+            elif not stat.S_ISDIR(found.st_mode):  # a symlink to a folder is no content
+                raise PipelineError(f"{entry.path}: is not a file or directory")
+        del entries
+        yield Folder(folder, prefix, files)
+        del files
         for name in folders:
-            yield from self._walk(entries[name].path, f"{prefix}{name}/", inside)
+            yield from self._walk(f"{folder}/{name}", f"{prefix}{name}/", inside)
 
     def hash_file(self, absolute: str, found: os.stat_result, *, legacy: bool = False) -> str:
         """MD5 of a file whose stat is `found`, from the memo if it was not touched since it was last read."""
         md5 = self.memo.file(absolute, found, legacy=legacy)
-        if md5 is None:
-            read_at = time.time_ns()
-            with open(absolute, "rb") as stream:
-                md5, _ = hash_stream(stream, legacy=legacy)
-                after = os.fstat(stream.fileno())
-            if stamp(after) == stamp(found):
-                self.memo.remember_file(absolute, found, md5, read_at, legacy=legacy)
-        return md5
+        return self._hash(absolute, stamp(found), legacy)[0] if md5 is None else md5
+
+    def _hash(self, absolute: str, found: Stamp, legacy: bool) -> tuple[str, bool]:
+        """MD5 of a file that must be read, and whether all that was read surely is what `found` stands for."""
+        read_at = time.time_ns()
+        with open(absolute, "rb", buffering=0) as stream:
+            md5, _ = hash_stream(stream, legacy=legacy)
+            after = os.fstat(stream.fileno())
+        is_sure = stamp(after) == found and not is_racy(found[1], read_at)
+        if is_sure:
+            self.memo.remember_file(absolute, after, md5, read_at, legacy=legacy)
+        return md5, is_sure
 
 
-def _stat_of_content(entry: os.DirEntry[str]) -> os.stat_result:
-    """The stat of a file in a tracked directory. Raises PipelineError for what cannot be tracked there."""
-    if entry.name == IGNORE_FILE:
-        raise PipelineError(f"{entry.path}: a {IGNORE_FILE} file cannot be inside a tracked directory")
+def _refuse_non_utf8(folder: str, names: list[str]) -> None:
     try:
-        found = entry.stat()
-    except FileNotFoundError:
-        raise PipelineError(f"{entry.path}: is a broken symlink") from None
-    if not stat.S_ISREG(found.st_mode):
-        raise PipelineError(f"{entry.path}: is not a file or directory")
-    try:
-        entry.name.encode()
+        "".join(names).encode()
     except UnicodeEncodeError:
-        shown = os.fsencode(entry.path).decode("utf-8", "backslashreplace")
+        bad = next(name for name in names if not _is_utf8(name))
+        shown = os.fsencode(f"{folder}/{bad}").decode("utf-8", "backslashreplace")
         raise PipelineError(f"{shown}: the name is not UTF-8, which a directory manifest cannot hold") from None
-    return found
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def measured_folder(files: Mapping[str, tuple[Digest, int]], *, legacy: bool = False) -> Measured:

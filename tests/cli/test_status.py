@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 
 import pytest
 from support import Repo, md5
@@ -138,3 +139,17 @@ def test_works_without_a_place_to_remember_digests(ran: Repo) -> None:
     shutil.rmtree(ran.path / ".git/gitstage", ignore_errors=True)
     (ran.path / ".git/gitstage").write_text("in the way\n")
     assert ran.stage("status", check=True).stdout == CLEAN
+
+
+def test_a_lost_object_of_a_large_folder_is_missed_also_when_the_folder_was_looked_at_before(project: Repo) -> None:
+    """Whether a large manifest is complete is answered from a note about the cache's folders."""
+    names = [f"d/{number}" for number in range(120)]
+    project.write({name: name for name in names})
+    for name in names:
+        os.utime(project.path / name, ns=(10**18 + 5, 10**18 + 5))
+    project.stage("add", "d", check=True)
+    time.sleep(0.03)
+    for _ in range(2):
+        assert project.stage("status").stdout == "Data and pipelines are up to date.\n"
+    project.object(md5(names[7])).unlink()
+    assert "not in cache" in project.stage("status").stdout

@@ -58,6 +58,14 @@ def test_symlinked_folders_are_not_followed(tmp_path: Path, root: Root) -> None:
     assert os.listdir(tmp_path / "outside") == []
 
 
+def test_absolute_and_odd_paths_are_refused_when_their_folder_is_open(tmp_path: Path, root: Root) -> None:
+    root.mkdir("a/b")
+    assert root.lstat("a") and root.lstat("a/b")
+    for path in ("/etc", "//etc", "a//b", "a/..", "a/.git", "", "a/"):
+        with pytest.raises(UnsafePath):
+            root.lstat(path)
+
+
 def test_a_file_is_no_folder(tmp_path: Path, root: Root) -> None:
     (tmp_path / "root/file").write_text("x")
     (tmp_path / "new").write_text("new")

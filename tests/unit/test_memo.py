@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gitstage.memo import Memo, is_racy
+from gitstage.digest import Content, Digest
+from gitstage.memo import Memo, Summary, is_racy
 
 MD5 = "60b725f10c9c85c70d97880dfe8191b3"
 
@@ -70,9 +71,9 @@ def test_a_file_written_just_before_it_was_read_is_not_remembered(tmp_path: Path
 
 def test_whole_seconds_need_two(old: str) -> None:
     os.utime(old, ns=(10**18, 10**18))
-    stat = os.stat(old)
-    assert is_racy(stat, 10**18 + 1_900_000_000)
-    assert not is_racy(stat, 10**18 + 2_100_000_000)
+    mtime = os.stat(old).st_mtime_ns
+    assert is_racy(mtime, 10**18 + 1_900_000_000)
+    assert not is_racy(mtime, 10**18 + 2_100_000_000)
 
 
 def test_below_a_folder_in_one_go(tmp_path: Path) -> None:
@@ -127,3 +128,50 @@ def test_another_version_is_replaced(tmp_path: Path, old: str) -> None:
     first.remember_file(old, os.stat(old), MD5, time.time_ns())
     first.close()
     assert memo(tmp_path).file(old, os.stat(old)) == MD5
+
+
+def content(size: int) -> Content:
+    return Content(Digest(MD5, True), size, 1)
+
+
+def test_a_whole_folder(tmp_path: Path) -> None:
+    old = 10**18 + 5
+    seen = Summary()
+    seen.add("", [("a", (1, old, 7, old))])
+    assert seen.is_settled
+    first = memo(tmp_path)
+    first.remember_whole("/d", seen.digest, content(1))
+    first.close()
+    assert memo(tmp_path).whole("/d", seen.digest) == content(1)
+    assert memo(tmp_path).whole("/d", seen.digest, legacy=True) is None
+    for files in ([("a", (1, old, 8, old))], [("b", (1, old, 7, old))], [("a", (1, old, 7, old + 1))], []):
+        other = Summary()
+        other.add("", files)
+        assert memo(tmp_path).whole("/d", other.digest) is None
+    below = Summary()
+    below.add("x/", [("a", (1, old, 7, old))])
+    assert below.digest != seen.digest
+
+
+def test_a_folder_with_a_file_written_just_now_is_not_settled() -> None:
+    seen = Summary()
+    now = time.time_ns()
+    seen.add("", [("a", (1, now, 7, now))])
+    assert not seen.is_settled
+
+
+def test_a_manifest_is_complete_as_long_as_the_cache_looks_the_same(tmp_path: Path) -> None:
+    first = memo(tmp_path)
+    first.remember_complete("m", b"one")
+    first.close()
+    assert memo(tmp_path).is_complete("m", b"one")
+    assert not memo(tmp_path).is_complete("m", b"two")
+    assert not memo(tmp_path).is_complete("n", b"one")
+
+
+def test_files_that_went_are_forgotten(tmp_path: Path, old: str) -> None:
+    first = memo(tmp_path)
+    first.remember_file(old, os.stat(old), MD5, time.time_ns())
+    first.forget_others(str(tmp_path), [])
+    first.close()
+    assert memo(tmp_path).file(old, os.stat(old)) is None
