@@ -147,9 +147,12 @@ class Cache:
         self._manifests[digest] = dict(listing)
         return digest
 
-    def add_file(
-        self, source: str, found: Stamp, *, known: str | None = None, legacy: bool = False
-    ) -> tuple[Digest, bool]:
+    def add_file(self, source: str, found: os.stat_result, *, legacy: bool = False) -> Digest:
+        """Store the content of the file at absolute `source` (its stat: `found`) and return its digest. See `take`."""
+        known = self.memo.file(source, found, legacy=legacy)
+        return self.take(source, stamp(found), known=known, legacy=legacy)[0]
+
+    def take(self, source: str, found: Stamp, *, known: str | None = None, legacy: bool = False) -> tuple[Digest, bool]:
         """Store the content of the file at absolute `source`, whose stamp is `found`; `known`: its MD5, if that is known.
 
         Returns its digest, and whether `source` is by now surely a file of the kind that `restore` would make of it.

@@ -14,7 +14,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
 from gitstage.errors import PipelineError, SystemFailure
@@ -270,6 +270,7 @@ class Scratch:
         self._folder: str | None = None
         self._alive: int | None = None
         self._journal: list[tuple[str, str]] = []
+        self._settled: set[str] = set()
         self._numbers = itertools.count(1)
         self.dead: list[str] = []
         """Names of the folders that `sweep` removed; temporary files elsewhere begin with them."""
@@ -304,10 +305,11 @@ class Scratch:
         self._write_journal()
         return self.root.take(path, target)
 
-    def restore(self, kept: str) -> list[str]:
-        """Bring back what was moved aside. What is in the way goes to folder `kept`; its paths are returned."""
-        in_the_way = _bring_back(self.root, self.folder, self._journal, kept)
-        self.forget()
+    def restore(self, kept: str, paths: Collection[str] | None = None) -> list[str]:
+        """Bring back what was moved aside (of `paths`, if given). What is in the way goes to folder `kept`; its paths are
+        returned."""
+        in_the_way = _bring_back(self.root, self.folder, self._of(paths), kept)
+        self.forget(paths)
         return in_the_way
 
     def keep(self, path: str, kept: str) -> None:
@@ -319,17 +321,22 @@ class Scratch:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.replace(source, target)
 
-    def settle(self) -> None:
-        """From here on a crash does not bring back what was moved aside; `restore` still does."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(self.folder, "moved"))
-
-    def forget(self) -> None:
-        """What was moved aside is not needed any more."""
-        for _, name in self._journal:
-            remove_any(os.path.join(self.folder, name))
-        self._journal.clear()
+    def settle(self, paths: Collection[str] | None = None) -> None:
+        """From here on a crash does not bring back what was moved aside (of `paths`); `restore` still does."""
+        self._settled.update(entry[1] for entry in self._of(paths))
         self._write_journal()
+
+    def forget(self, paths: Collection[str] | None = None) -> None:
+        """What was moved aside (of `paths`) is not needed any more."""
+        gone = self._of(paths)
+        for _, name in gone:
+            remove_any(os.path.join(self.folder, name))
+        self._journal = [entry for entry in self._journal if entry not in gone]
+        self._settled.difference_update(name for _, name in gone)
+        self._write_journal()
+
+    def _of(self, paths: Collection[str] | None) -> list[tuple[str, str]]:
+        return [entry for entry in self._journal if paths is None or entry[0] in paths]
 
     def aside(self, path: str) -> str | None:
         """Where `path` lies while it is moved aside."""
@@ -340,9 +347,10 @@ class Scratch:
 
     def _write_journal(self) -> None:
         name = os.path.join(self.folder, "moved")
-        if self._journal:
+        journal = [entry for entry in self._journal if entry[1] not in self._settled]
+        if journal:
             with open(name + ".new", "w", encoding="utf-8", errors="surrogateescape") as stream:
-                json.dump(self._journal, stream)
+                json.dump(journal, stream)
             os.replace(name + ".new", name)
         else:
             with contextlib.suppress(FileNotFoundError):

@@ -282,7 +282,7 @@ def open_database(path: str, schema: str, version: int = 1) -> sqlite3.Connectio
 
 def _connect(path: str, schema: str, version: int) -> sqlite3.Connection:
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    db = sqlite3.connect(path, timeout=2)
+    db = sqlite3.connect(path, timeout=2, check_same_thread=False)  # callers take turns
     try:
         if db.execute("PRAGMA user_version").fetchone() != (version,):
             db.execute("PRAGMA journal_mode = WAL")

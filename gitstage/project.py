@@ -304,6 +304,13 @@ class Project:
         }
         return 2 if kinds == {True} else 3
 
+    def setting_jobs(self) -> int:
+        """How many stages may run at once, by `gitstage.jobs`. Raises ConfigError if that is no number from 1."""
+        value = self.repo.settings().get("jobs", "1") if self.repo else "1"
+        if not value.isascii() or not value.isdigit() or int(value) < 1:
+            raise ConfigError(f"gitstage.jobs: {value!r} is not a number from 1", "git config --unset gitstage.jobs")
+        return int(value)
+
     # -- locks ---------------------------------------------------------------------------------------------
 
     @cached_property

@@ -7,15 +7,17 @@ return if the command fails; inputs are compared before and after; the lock is w
 from __future__ import annotations
 
 import contextlib
+import graphlib
 import os
 import posixpath
 import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from gitstage import checkout, formats, sync
 from gitstage.define import Edit
@@ -28,15 +30,18 @@ from gitstage.pipeline import Output, Pipeline, Stage, Target
 from gitstage.project import Project
 from gitstage.remote import Need, Progress, RemoteError
 from gitstage.runcache import key_of
+from gitstage.scheduling import Resources
 from gitstage.status import Change, StageStatus, status
 from gitstage.store import data_entry, lock_entry
 from gitstage.tree import Measured
 from gitstage.verdict import edited, merged
+from gitstage.workers import Finished, Workers
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run; names are those of the command line. `run_cache`: look results up; `share`: file them there."""
+    """How to run; names are those of the command line. `run_cache`: look results up; `share`: file them there;
+    `jobs`: how many stages may run at once."""
 
     force: bool = False
     single: bool = False
@@ -50,6 +55,7 @@ class Options:
     relink: bool = True
     run_cache: bool = True
     share: bool = True
+    jobs: int = 1
     pull: bool = False
     """Fetch what is missing here from the remotes, results of runs too; `progress` is told."""
     progress: Progress | None = None
@@ -83,6 +89,14 @@ class Executing(Event):
     """One command of the stage is about to start (or would, in a dry run)."""
 
     command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said(Event):
+    """A line that a command wrote, where several run at once."""
+
+    line: str
+    is_error: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +153,39 @@ class Failed(Event):
     error: GitstageError
 
 
+class _Commands:
+    """The commands that run now, and the signals that came meanwhile."""
+
+    def __init__(self, say: Callable[[Stage, Event], None] | None = None) -> None:
+        self.say = say
+        self.stopped: list[int] = []
+        self.came = threading.Event()
+        self._processes: set[subprocess.Popen[bytes]] = set()
+
+    @contextlib.contextmanager
+    def running(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        self._processes.add(process)
+        try:
+            yield
+        finally:
+            self._processes.discard(process)
+
+    def stop(self, signum: int, _: object) -> None:
+        """A signal that would end us: the commands end first, and the old state returns."""
+        self.stopped.append(signum)
+        self.came.set()
+        if signum == signal.SIGINT:  # Ctrl-C reaches the commands by itself
+            if len(self.stopped) > 1:
+                for process in [*self._processes]:
+                    process.kill()
+        elif hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.killpg(0, signal.SIGTERM)  # all that the commands started, too
+        else:
+            for process in [*self._processes]:
+                process.terminate()
+
+
 @dataclass
 class _Run:
     """What one invocation carries from stage to stage."""
@@ -153,6 +200,13 @@ class _Run:
     """Pipeline files that belong to the stage being run for the first time, written when its command succeeded."""
     made_up: Mapping[Stage, Literal["made up", "edited"]] = field(default_factory=dict)
     """Stages whose record no run gave: see verdict.edited.never_run."""
+    commands: _Commands = field(default_factory=_Commands)
+    workers: Workers[Stage, Event, bool] | None = None
+    """Where several stages are brought up to date at once."""
+    planned: Sequence[Stage] = ()
+    """The stages in the order in which a lock is to have those that it did not have."""
+    added: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    """By lock file: the stages that it did not have, with their places in that order."""
     settle: Callable[[], list[str]] | None = None
     """Called just before the lock is written: from then on the new outputs count, also after a crash. Returns what the
     user should know."""
@@ -180,7 +234,10 @@ def reproduce(
     check(project, run.pipeline, stages)
     if options.pull and options.run_cache and not options.dry:
         _pull_results(run)
-    yield from _reproduce(run, stages)
+    if options.jobs > 1 and not options.dry:
+        yield from _side_by_side(run, stages)
+    else:
+        yield from _reproduce(run, stages)
 
 
 def write_definition(project: Project, edit: Edit, written: list[str]) -> Iterator[Event]:
@@ -202,32 +259,110 @@ def run_defined(project: Project, edit: Edit, options: Options, lock: RepoLock, 
 
 
 def _reproduce(run: _Run, stages: Sequence[Stage]) -> Iterator[Event]:
-    project, options, pipeline = run.project, run.options, run.pipeline
-    failed: dict[Stage, GitstageError] = {}
-    forced: set[Stage] = set()
-    errors = 0
+    outcomes = _Outcomes(run, stages)
     try:
         for stage in stages:
-            upstream = pipeline.upstream(stage)
-            if not options.ignore_errors and any(one in failed for one in upstream):
-                failed[stage] = GitstageError("an input of it could not be made")
-                continue
-            try:
-                ran = yield from _bring_up_to_date(run, stage, force=options.force or stage in forced)
-            except GitstageError as error:
-                told = _about(stage, project.cwd, error)
-                if isinstance(error, Interrupted) or not (options.keep_going or options.ignore_errors):
-                    raise told from error
-                errors += 1
-                failed[stage] = told
-                yield Failed(stage.label(project.cwd), told)
-                continue
-            if ran and options.force_downstream:
-                forced.update(s for s in stages if stage in pipeline.upstream(s))
+            if outcomes.is_to_run(stage):
+                ran, error = False, None
+                try:
+                    ran = yield from _bring_up_to_date(run, stage, force=outcomes.is_forced(stage))
+                except GitstageError as failure:
+                    error = failure
+                yield from outcomes.of(stage, ran, error)
+                if outcomes.end is not None:
+                    break
     finally:
+        run.project.changed_files(run.written)
+    outcomes.finish()
+
+
+class _Outcomes:
+    """How the stages of one run ended, and what follows for the others. `end`: the failure that ends the run."""
+
+    def __init__(self, run: _Run, stages: Sequence[Stage]) -> None:
+        self._run, self._stages = run, stages
+        self._failed: set[Stage] = set()
+        self._forced: set[Stage] = set()
+        self._errors = 0
+        self.end: GitstageError | None = None
+
+    def is_to_run(self, stage: Stage) -> bool:
+        """False if an input of it could not be made."""
+        if not self._run.options.ignore_errors and not self._failed.isdisjoint(self._run.pipeline.upstream(stage)):
+            self._failed.add(stage)
+            return False
+        return True
+
+    def is_forced(self, stage: Stage) -> bool:
+        return self._run.options.force or stage in self._forced
+
+    def of(self, stage: Stage, ran: bool, error: GitstageError | None) -> Iterator[Event]:
+        """Take note of one stage's end; a failure that the run survives is an event."""
+        run = self._run
+        if error is not None:
+            told = _about(stage, run.project.cwd, error)
+            told.__cause__ = error
+            if isinstance(error, Interrupted) or not (run.options.keep_going or run.options.ignore_errors):
+                self.end = self.end or told
+                return
+            self._errors += 1
+            self._failed.add(stage)
+            yield Failed(stage.label(run.project.cwd), told)
+        elif ran and run.options.force_downstream:
+            self._forced.update(s for s in self._stages if stage in run.pipeline.upstream(s))
+
+    def finish(self) -> None:
+        """Raise what is to be the end of the run, if it is not a good one."""
+        if self.end is not None:
+            raise self.end
+        if self._errors and not self._run.options.ignore_errors:
+            raise StageFailed(f"{self._errors} of {len(self._stages)} stages failed")
+
+
+def _side_by_side(run: _Run, stages: Sequence[Stage]) -> Iterator[Event]:
+    """As _reproduce, with up to `jobs` stages at once. After a failure that ends the run, those that run may end."""
+    project, pipeline, options = run.project, run.pipeline, run.options
+    planned = {stage: number for number, stage in enumerate(stages)}
+    graph = {stage: () if stage.frozen else [s for s in pipeline.upstream(stage) if s in planned] for stage in stages}
+    sorter = graphlib.TopologicalSorter(graph)
+    sorter.prepare()
+    outcomes, resources = _Outcomes(run, stages), Resources(project, stages)
+    ready: list[Stage] = []
+    run.lock.release()
+    workers: Workers[Stage, Event, bool] = Workers(run.lock.acquire, run.lock.release)
+    run.workers, run.planned = workers, stages
+    run.commands = _Commands(workers.tell)
+    try:
+        with _handling(run.commands.stop), workers:
+            while True:
+                ready = sorted([*ready, *sorter.get_ready()], key=planned.__getitem__)
+                for stage in ready if outcomes.end is None and not run.commands.stopped else ():
+                    if not outcomes.is_to_run(stage):
+                        sorter.done(stage)
+                    elif len(workers) < options.jobs and resources.take(stage):
+                        workers.start(stage, _bring_up_to_date(replace(run), stage, force=outcomes.is_forced(stage)))
+                    else:
+                        continue
+                    ready = [other for other in ready if other is not stage]
+                if not workers:
+                    if outcomes.end is None and not run.commands.stopped and sorter.is_active():
+                        continue
+                    break
+                stage, what = workers.next()
+                if not isinstance(what, Finished):
+                    yield what
+                    continue
+                resources.give_back(stage)
+                if what.error is not None and not isinstance(what.error, GitstageError):
+                    raise what.error
+                yield from outcomes.of(stage, bool(what.result), what.error)
+                sorter.done(stage)
+    finally:
+        run.lock.acquire()
         project.changed_files(run.written)
-    if errors and not options.ignore_errors:
-        raise StageFailed(f"{errors} of {len(stages)} stages failed")
+    outcomes.finish()
+    if run.commands.stopped:
+        raise Interrupted("interrupted; what had ended is recorded")
 
 
 def _about(stage: Stage, cwd: str, error: GitstageError) -> GitstageError:
@@ -375,7 +510,7 @@ def _is_available(run: _Run, stage: Stage, found: Mapping[str, Any]) -> bool:
             digest = digests.get(out.spelled)
             if digest is not None:
                 needs.setdefault(out.remote, []).append(Need(digest, out.path))
-        with _released(run.lock), contextlib.suppress(GitstageError):
+        with _released(run, alone=True), contextlib.suppress(GitstageError):
             sync.fetch(run.project, needs, progress=run.options.progress)
     return all(digest is not None and not cache.lacks(digest) for digest in digests.values())
 
@@ -383,7 +518,7 @@ def _is_available(run: _Run, stage: Stage, found: Mapping[str, Any]) -> bool:
 def _pull(run: _Run, targets: Sequence[Target]) -> None:
     """Bring what `targets` have recorded into the cache and the work tree, as far as it can be had."""
     project = run.project
-    with _released(run.lock):
+    with _released(run, alone=True):
         sync.fetch(project, sync.needs_of(targets, None, False), progress=run.options.progress)
     planned = checkout.plan(project, checkout.wanted_by(targets))
     result = checkout.apply(project, planned)
@@ -394,7 +529,7 @@ def _pull(run: _Run, targets: Sequence[Target]) -> None:
 
 def _pull_results(run: _Run) -> None:
     """Bring the results of others' runs, where the default remote can share them."""
-    with _released(run.lock), contextlib.suppress(RemoteError, ConfigError):
+    with _released(run, alone=True), contextlib.suppress(RemoteError, ConfigError):
         sync.fetch(run.project, {}, run_cache=True, progress=run.options.progress)
 
 
@@ -460,10 +595,10 @@ def _run_stage(run: _Run, stage: Stage, why: tuple[Change, ...]) -> Iterator[Eve
         _moved_aside(run, stage, names),
     ):
         yield Running(label, why)
-        with _released(run.lock):
-            for command in commands(stage):
-                yield Executing(label, command)
-                _run_command(project, stage, command)
+        for command in commands(stage):
+            yield Executing(label, command)
+            with _released(run):
+                _run_command(run, stage, command)
         after = project.store.inputs(stage)
         measured = _save_outputs(run, stage)
         moved = _changed_inputs(before, after)
@@ -496,13 +631,20 @@ def _changed_inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> list
 
 
 @contextlib.contextmanager
-def _released(lock: RepoLock) -> Iterator[None]:
-    """While a command runs, other commands may use the project; the stage's own paths stay locked."""
-    lock.release()
+def _released(run: _Run, *, alone: bool = False) -> Iterator[None]:
+    """While a command runs, other commands may use the project; the stage's own paths stay locked.
+
+    `alone`: no other stage of this run goes on meanwhile.
+    """
+    if run.workers is not None and not alone:
+        with run.workers.idle():
+            yield
+        return
+    run.lock.release()
     try:
         yield
     finally:
-        lock.acquire()
+        run.lock.acquire()
 
 
 @contextlib.contextmanager
@@ -512,11 +654,12 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
     scratch = project.scratch
     kept = os.path.join(project.kept_dir, stage.name or posixpath.basename(stage.file))
     precious: list[str] = []
+    paths = [out.path for out in outs]
 
     def settle() -> list[str]:
         for path in precious:
             scratch.keep(path, kept)
-        scratch.settle()
+        scratch.settle(paths)
         return [f"the earlier '{path}' was in no cache; it is kept in {_seen(kept, path)}" for path in precious]
 
     try:
@@ -533,19 +676,19 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
         yield
     except _InputChanged:
         settle()
-        scratch.forget()
+        scratch.forget(paths)
         raise
     except BaseException as error:
         for out in outs:
             _remove_special(project, out)
-        for path in scratch.restore(kept):
+        for path in scratch.restore(kept, paths):
             if isinstance(error, GitstageError) and error.hint is None:
                 error.hint = f"what it wrote to {path} is kept in {_seen(kept, path)}"
         raise
     finally:
         run.settle = None
     settle()
-    scratch.forget()
+    scratch.forget(paths)
 
 
 def _seen(folder: str, path: str) -> str:
@@ -583,37 +726,54 @@ def _shell(environment: Mapping[str, str]) -> list[str]:
     return [shell, *flags.get(os.path.basename(shell), []), "-c"]
 
 
-def _run_command(project: Project, stage: Stage, command: str) -> None:
-    """Run one shell with our own stdin, stdout and stderr. Raises StageFailed, or Interrupted after Ctrl-C."""
+def _run_command(run: _Run, stage: Stage, command: str) -> None:
+    """Run one shell with our own stdin, stdout and stderr; where several run at once, their lines are told as events.
+
+    Raises StageFailed, or Interrupted after Ctrl-C.
+    """
+    project, commands = run.project, run.commands
+    label = stage.label(project.cwd)
     environment = clean_env(os.environ)
     environment.setdefault("DVC_ROOT", project.root)
-    environment["DVC_STAGE"] = stage.label(project.cwd)
+    environment["DVC_STAGE"] = label
     sys.stdout.flush()
-    project.scratch.folder  # noqa: B018  made now, so that the command can inherit its lock
-    stopped: list[int] = []
-
-    def stop(signum: int, _: object) -> None:
-        stopped.append(signum)
-        if signum == signal.SIGINT:  # Ctrl-C reaches the command by itself
-            if len(stopped) > 1:
-                process.kill()
-        elif hasattr(os, "killpg") and os.getpgrp() == os.getpid():
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            os.killpg(0, signal.SIGTERM)  # all that the command started, too
-        else:
-            process.terminate()
-
-    with _handling(stop):
-        process = subprocess.Popen(
-            [*_shell(environment), command],
-            cwd=project.worktree.absolute(stage.wdir), env=environment, pass_fds=(project.scratch.handle,),
-        )  # fmt: skip
-        code = process.wait()
-    if stopped:
+    streams: dict[str, int] = {}
+    if commands.say is not None:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with _handling(commands.stop):
+        if not commands.stopped:
+            process = subprocess.Popen(
+                [*_shell(environment), command], cwd=project.worktree.absolute(stage.wdir), env=environment,
+                pass_fds=(project.scratch.handle,), **streams,
+            )  # type: ignore[call-overload]  # fmt: skip
+            with commands.running(process):
+                listeners = [_listen(commands, stage, label, process.stdout, False)] if streams else []
+                listeners += [_listen(commands, stage, label, process.stderr, True)] if streams else []
+                code = process.wait()
+                for listener in listeners:
+                    listener.join(_LAST_WORDS)
+    if run.workers is not None and code in _STOPPED:
+        commands.came.wait(_LAST_WORDS)  # the signal that ended the command is for us, too, but another thread takes it
+    if commands.stopped:
         raise Interrupted("interrupted; the earlier outputs are back, nothing was recorded")
     if code:
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
         raise StageFailed(f"the command failed with {how}: {command}")
+
+
+_STOPPED = frozenset(n for s in (1, 2, 15) for n in (-s, 128 + s))  # exit codes after SIGHUP, SIGINT, SIGTERM
+_LAST_WORDS = 1.0  # seconds; what a command left running may hold its output open for ever
+
+
+def _listen(commands: _Commands, stage: Stage, label: str, stream: IO[bytes], is_error: bool) -> threading.Thread:
+    def listen() -> None:
+        assert commands.say is not None
+        for line in stream:
+            commands.say(stage, Said(label, line.decode("utf-8", "backslashreplace").rstrip("\r\n"), is_error))
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    return thread
 
 
 @contextlib.contextmanager
@@ -710,7 +870,10 @@ def _write_lock(run: _Run, stage: Stage, entry: dict[str, Any]) -> Iterator[Even
     yield from _define(run, stage)
     path = stage.lock_file
     old = project.worktree.read(path)
-    new = _own_record(old, path, entry) if stage.name is None else formats.update_lock(old, path, {stage.name: entry})
+    if stage.name is None:
+        new: bytes | None = _own_record(old, path, entry)
+    else:
+        new = formats.update_lock(old, path, {stage.name: entry}, _followers(run, stage))
     assert new is not None
     agreed = {
         out.path: digest
@@ -726,6 +889,16 @@ def _write_lock(run: _Run, stage: Stage, entry: dict[str, Any]) -> Iterator[Even
     if stage in run.made_up:
         merged.remember_run(project, entry)
     project.remember_restored({**project.restored(), **agreed})
+
+
+def _followers(run: _Run, stage: Stage) -> set[str]:
+    """The stages that `stage` goes before in its lock: those that this run recorded first but would run later, alone."""
+    added = run.added.setdefault(stage.lock_file, [])
+    if stage.record is None and run.planned:
+        number = run.planned.index(stage)
+        added.append((number, stage.name or ""))
+        return {name for other, name in added if other > number}
+    return set()
 
 
 def _own_record(old: bytes | None, path: str, entry: Mapping[str, Any]) -> bytes:

@@ -118,7 +118,7 @@ class Store:
             return None
         if stat.S_ISREG(found.st_mode):
             known = self.worktree.memo.file(absolute, found, legacy=legacy)
-            digest, in_place = self.cache.add_file(absolute, stamp(found), known=known, legacy=legacy)
+            digest, in_place = self.cache.take(absolute, stamp(found), known=known, legacy=legacy)
             if in_place:
                 self._in_place.add(absolute)
             return Measured(Content(digest, found.st_size, None, bool(found.st_mode & stat.S_IXUSR)))
@@ -143,13 +143,13 @@ class Store:
                 if md5 is None and found[0] > SMALL:
                     large.append((folder.prefix + name, full, found))
                     continue
-                digest, in_place = cache.add_file(full, found, known=md5, legacy=legacy)
+                digest, in_place = cache.take(full, found, known=md5, legacy=legacy)
                 if in_place:
                     self._in_place.add(full)
                 files[folder.prefix + name] = digest, found[0]
 
         def add(one: tuple[str, str, Stamp]) -> tuple[Digest, bool]:
-            return cache.add_file(one[1], one[2], legacy=legacy)
+            return cache.take(one[1], one[2], legacy=legacy)
 
         for (name, full, found), (digest, in_place) in zip(large, in_threads(add, large), strict=True):
             if in_place:

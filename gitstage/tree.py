@@ -209,6 +209,12 @@ class WorkTree:
             seen.add(folder.prefix, folder.files)
         return files, seen
 
+    def walk(self, path: str) -> Iterator[tuple[str, Stamp]]:
+        """Every file that belongs to the directory's content: its path below it, and its stamp (links followed)."""
+        for folder in self.folders(path):
+            for name, found in folder.files:
+                yield folder.prefix + name, found
+
     def folders(self, path: str) -> Iterator[Folder]:
         """The directory, folder by folder, with the files that belong to its content.
 

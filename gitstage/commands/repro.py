@@ -33,17 +33,20 @@ if TYPE_CHECKING:
 @click.option("--glob", is_flag=True, help="Targets are patterns of stage names.")
 @click.option("--no-commit", is_flag=True, help="Do not keep the outputs in the cache.")
 @click.option("--no-run-cache", is_flag=True, help="Run even if the result is known from an earlier run.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Run so many stages at once (default: gitstage.jobs, or 1).")
 @volume
 @click.argument("targets", nargs=-1)
 def command(
     targets: tuple[str, ...], force: bool, interactive: bool, single_item: bool, pipeline: bool, all_pipelines: bool,
     recursive: bool, downstream: bool, force_downstream: bool, allow_missing: bool, pull: bool, dry: bool, keep_going: bool,
-    ignore_errors: bool, glob: bool, no_commit: bool, no_run_cache: bool, quiet: bool, verbose: int,
+    ignore_errors: bool, glob: bool, no_commit: bool, no_run_cache: bool, jobs: int | None, quiet: bool, verbose: int,
 ) -> None:  # fmt: skip
     """Bring stages up to date: run those whose command, inputs or outputs changed, inputs first.
 
     TARGETS are stages, groups, dvc.yaml or *.dvc files; by default the dvc.yaml of this folder.
     """
+    import dataclasses
+
     from gitstage import run
     from gitstage.errors import GitstageError, PipelineError
     from gitstage.pipeline import PIPELINE_FILE, Target, join
@@ -76,6 +79,7 @@ def command(
         stages = run.plan_order(graph, chosen, options)
         if interactive and not all(click.confirm(f"Run stage '{stage.label(project.cwd)}'?") for stage in stages):
             raise GitstageError("stopped, as you asked")
+        options = dataclasses.replace(options, jobs=jobs or project.setting_jobs())
         written: list[str] = []
         done = events.tell(ui, run.reproduce(project, stages, options, lock, written), project.cwd)
         ui.to_commit(project, written)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from io import StringIO
@@ -85,11 +85,14 @@ class _Lock:
 _latest: _Lock | None = None
 
 
-def update_lock(data: bytes | None, path: str, entries: Mapping[str, Mapping[str, Any] | None]) -> bytes | None:
+def update_lock(
+    data: bytes | None, path: str, entries: Mapping[str, Mapping[str, Any] | None], before: Collection[str] = ()
+) -> bytes | None:
     """Give the stages in `entries` these entries in the lock `data` (None: there is no file); an entry of None
     removes the stage.
 
-    Entries are written in DVC's style with keys in the order given, in place or at the end; all else stays byte for
+    Entries are written in DVC's style with keys in the order given, in place, or before the stages named `before`, or at
+    the end; all else stays byte for
     byte, and so does an entry that is equal already. A lock that allows no exchange of lines (flow style, DVC 1's
     layout, anchors shared by entries) is written anew. None means that no stage is left and the file is to be
     deleted. Raises FormatError if `data` is no lock.
@@ -99,7 +102,7 @@ def update_lock(data: bytes | None, path: str, entries: Mapping[str, Mapping[str
     changes = [(name, None if entry is None else plain(entry)) for name, entry in entries.items()]
     try:
         for name, entry in sorted(changes, key=lambda change: change[1] is None):  # removals last: the file may empty
-            lock = _with_entry(lock, path, name, entry)
+            lock = _with_entry(lock, path, name, entry, before)
     except (TypeError, RecursionError) as error:  # a date, for one, cannot be recorded
         raise FormatError(path, str(error)) from None
     if not lock.stages and "datasets" not in lock.top and (data is None or lock.data != data):
@@ -126,25 +129,32 @@ def _read_lock(data: bytes | None, path: str) -> _Lock:
     return _Lock(data, text, top, spans, stages.column if stages else 2)
 
 
-def _with_entry(lock: _Lock, path: str, name: str, entry: Any) -> _Lock:
+def _with_entry(lock: _Lock, path: str, name: str, entry: Any, before: Collection[str]) -> _Lock:
     if entry is None and name not in lock.stages:
         return lock
     if entry is not None and name in lock.stages and same(lock.stages[name], entry):
         return lock
     stages = {**lock.stages}
+    follower = None
     if entry is None:
         del stages[name]
     else:
+        is_new = name not in stages
         stages[name] = entry
+        follower = next((other for other in lock.stages if other in before), None) if is_new and before else None
+        if follower is not None:
+            names = list(stages)
+            names.insert(names.index(follower), names.pop())
+            stages = {other: stages[other] for other in names}
     top = {**lock.top, "stages": stages}
-    return _exchanged(lock, name, entry, top) or _rewritten(top, path)
+    return _exchanged(lock, name, entry, top, follower) or _rewritten(top, path)
 
 
-def _exchanged(lock: _Lock, name: str, entry: Any, top: dict[str, Any]) -> _Lock | None:
-    """`lock` with one entry's lines exchanged, None if that would not give `top`."""
+def _exchanged(lock: _Lock, name: str, entry: Any, top: dict[str, Any], follower: str | None) -> _Lock | None:
+    """`lock` with one entry's lines exchanged, None if that would not give `top`. A new one goes before `follower`."""
     if lock.spans is None or not top["stages"]:
         return None
-    at = max(end for _, end in lock.spans.values())
+    at = max(end for _, end in lock.spans.values()) if follower is None else lock.spans[follower][0]
     start, end = lock.spans.get(name, (at, at))
     before, after = lock.text[:start], lock.text[end:]
     if entry is not None and before and not before.endswith("\n"):

@@ -23,6 +23,9 @@ def tell(ui: Ui, events: Iterable[run.Event], cwd: str = "") -> bool:
                 ui.say()
             ran = True
         done = True
+        if isinstance(event, run.Said):
+            print(f"{event.label} | {event.line}", file=sys.stderr if event.is_error else sys.stdout, flush=True)
+            continue
         _tell(ui, event, cwd)
     return done
 

@@ -7,13 +7,13 @@ import gitstage
 
 LAYERS = [
     {"errors", "resources"},
-    {"digest", "formats", "fs", "ignore", "locks"},
+    {"workers", "digest", "formats", "fs", "ignore", "locks"},
     {"config", "memo", "template", "params"},
     {"tree", "cache"},
     {"git", "remote", "pipeline"},
     {"status", "recorded", "runcache", "store"},
     {"project", "targets"},
-    {"checkout", "collect", "define", "difference", "inspect", "migrate", "snapshot", "sources", "sync", "verdict"},
+    {"checkout", "collect", "define", "difference", "inspect", "migrate", "scheduling", "snapshot", "sources", "sync"} | {"verdict"},
     {"contents", "dag", "plots", "run", "values", "why"},
     {"amend", "track"},
     {"imports"},
