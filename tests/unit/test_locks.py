@@ -85,10 +85,15 @@ class TestRepoLock:
     def test_waits_until_it_is_free(self, tmp_path: Path, hardlink: bool) -> None:
         first = RepoLock(str(tmp_path), hardlink_lock=hardlink)
         first.acquire()
-        threading.Timer(0.2, first.release).start()
-        began = time.monotonic()
+        released: list[bool] = []
+
+        def release() -> None:
+            released.append(True)
+            first.release()
+
+        threading.Timer(0.2, release).start()
         with RepoLock(str(tmp_path), hardlink_lock=hardlink):
-            assert time.monotonic() - began > 0.15
+            assert released
 
     def test_is_free_between_release_and_acquire(self, tmp_path: Path, hardlink: bool) -> None:
         lock = RepoLock(str(tmp_path), timeout=0, hardlink_lock=hardlink)
@@ -288,9 +293,11 @@ class TestPathLocks:
         monkeypatch.setattr(locks, "_SAY_AFTER", 0.05)
         other = start(HOLD_PATHS, tmp_path, "write", "/p/o")
         said: list[str] = []
-        threading.Timer(0.3, other.communicate, [""]).start()
+        ends = threading.Timer(0.5, other.communicate, [""])
+        ends.start()
         with PathLocks(str(tmp_path), "/p").hold(read=["/p/o"], command="me", timeout=20, on_wait=said.append):
             assert said == [f"process {other.pid} (train.py)"]
+        ends.join()
 
     @pytest.mark.parametrize(
         "text", ["", "{", "[]", '{"write": []}', '{"write": {"/p": {}}}', '{"read": {"/p": {"pid": 1}}}', '{"read": 1}']
