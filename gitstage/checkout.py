@@ -12,7 +12,7 @@ import posixpath
 import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gitstage.cache import Cache
 from gitstage.digest import Digest
@@ -23,8 +23,7 @@ from gitstage.project import Project
 from gitstage.tree import Measured, WorkTree
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """An output that should hold `digest` (None: nothing was recorded). `part`: only this path inside it.
 
     `file` says so, for messages.
@@ -37,8 +36,7 @@ class Wanted:
     file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """One step on one path (root-relative): put content there, delete a file, make a folder, set the executable bit."""
 
     kind: Literal["create", "replace", "delete", "mkdir", "chmod"]

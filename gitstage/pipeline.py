@@ -9,7 +9,7 @@ import posixpath
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gitstage import formats, params, template
 from gitstage.digest import Digest
@@ -20,8 +20,7 @@ PIPELINE_FILE, LOCK_FILE = "dvc.yaml", "dvc.lock"
 DEFAULT_PARAMS = "params.yaml"
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(NamedTuple):
     """A file or directory that a stage reads. `path` is relative to the root (or absolute, or "../x");
     `spelled` is how the pipeline file writes it, which is the lock's key."""
 
@@ -29,8 +28,7 @@ class Dependency:
     spelled: str
 
 
-@dataclass(frozen=True, slots=True)
-class ParamsFile:
+class ParamsFile(NamedTuple):
     """Values of one parameter file that a stage depends on; no `keys`: the whole file."""
 
     path: str
@@ -38,8 +36,7 @@ class ParamsFile:
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """A file or directory that a stage writes; paths as in Dependency. `cache`: its content goes to the cache."""
 
     path: str
@@ -51,8 +48,7 @@ class Output:
     remote: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What was recorded of one path. `digest` is None if none was, or what stands there is no digest.
 
     `raw`: the mapping as the file has it, for what is not ours to understand.
@@ -62,8 +58,7 @@ class Entry:
     raw: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What a stage's last run recorded; keys are paths as spelled in the pipeline file."""
 
     cmd: str | list[str] | None
@@ -162,8 +157,7 @@ def is_outside(path: str) -> bool:
     return path == ".." or path.startswith(("../", "/"))
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A stage that the user named; `out`: the one output of it that was named; `path`: a path inside that output."""
 
     stage: Stage

@@ -17,9 +17,9 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
-from gitstage import checkout, formats, sync
+from gitstage import checkout, formats
 from gitstage.define import Edit
 from gitstage.digest import Content, Digest, checksum
 from gitstage.errors import Busy, ConfigError, GitstageError, Interrupted, PipelineError, StageFailed
@@ -28,7 +28,6 @@ from gitstage.git import clean_env
 from gitstage.locks import RepoLock
 from gitstage.pipeline import Output, Pipeline, Stage, Target
 from gitstage.project import Project
-from gitstage.remote import Need, Progress, RemoteError
 from gitstage.runcache import key_of
 from gitstage.scheduling import Resources
 from gitstage.status import Change, StageStatus, status
@@ -36,6 +35,9 @@ from gitstage.store import data_entry, lock_entry
 from gitstage.tree import Measured
 from gitstage.verdict import edited, merged
 from gitstage.workers import Finished, Workers
+
+if TYPE_CHECKING:
+    from gitstage.remote import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,6 +507,9 @@ def _is_available(run: _Run, stage: Stage, found: Mapping[str, Any]) -> bool:
     cache = run.project.cache
     digests = {str(entry["path"]): _digest(entry) for entry in found["outs"]}
     if run.options.pull:
+        from gitstage import sync
+        from gitstage.remote import Need
+
         needs: sync.Needs = {}
         for out in stage.outs:
             digest = digests.get(out.spelled)
@@ -517,6 +522,8 @@ def _is_available(run: _Run, stage: Stage, found: Mapping[str, Any]) -> bool:
 
 def _pull(run: _Run, targets: Sequence[Target]) -> None:
     """Bring what `targets` have recorded into the cache and the work tree, as far as it can be had."""
+    from gitstage import sync
+
     project = run.project
     with _released(run, alone=True):
         sync.fetch(project, sync.needs_of(targets, None, False), progress=run.options.progress)
@@ -529,6 +536,9 @@ def _pull(run: _Run, targets: Sequence[Target]) -> None:
 
 def _pull_results(run: _Run) -> None:
     """Bring the results of others' runs, where the default remote can share them."""
+    from gitstage import sync
+    from gitstage.remote import RemoteError
+
     with _released(run, alone=True), contextlib.suppress(RemoteError, ConfigError):
         sync.fetch(run.project, {}, run_cache=True, progress=run.options.progress)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from gitstage.errors import FormatError
 
 TOP_KEYS = ("metrics", "plots", "params", "artifacts", "datasets")
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedStage:
+class ResolvedStage(NamedTuple):
     """One stage with every expression filled in.
 
     `name`: "train", or "train@0" where `foreach` or `matrix` made it. `group`: "train" then, None otherwise.
@@ -26,11 +25,10 @@ class ResolvedStage:
     group: str | None
     definition: dict[str, Any]
     templated: bool
-    variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    variables: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """What a dvc.yaml says once it is resolved.
 
     `stages` in the file's order. `groups`: name of a `foreach` or `matrix` stage -> names of the stages made from it,

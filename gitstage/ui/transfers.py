@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitstage.errors import CacheMiss, GitstageError
 from gitstage.pipeline import relative
-from gitstage.remote import Outcome, Problem
 from gitstage.ui import Ui
+
+if TYPE_CHECKING:
+    from gitstage.remote import Outcome, Problem
 
 _DELAY = 0.5  # seconds before a bar is shown
 _SHOWN = 20  # problems
