@@ -21,8 +21,8 @@ from gitstage.digest import Content, Digest
 _TICK = 20_000_000  # ns; kernel clocks that stamp files tick every 1 to 10 ms
 _COARSE_TICK = 2_000_000_000  # file systems that store whole seconds (FAT: two)
 
-_VERSION = 2
-_TABLES = ("file", "folder", "whole", "complete", "blob")  # also those of earlier versions
+_VERSION = 3
+_TABLES = ("file", "folder", "whole", "complete", "parsed", "blob")  # also those of earlier versions
 _SCHEMA = f"""
 {"".join(f"DROP TABLE IF EXISTS {name};" for name in _TABLES)}
 PRAGMA user_version = {_VERSION};
@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS whole (
     path BLOB NOT NULL, legacy INTEGER NOT NULL, seen BLOB, md5 TEXT, size INTEGER, nfiles INTEGER,
     PRIMARY KEY (path, legacy)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS complete (manifest TEXT NOT NULL PRIMARY KEY, seen BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parsed (name TEXT NOT NULL PRIMARY KEY, seen BLOB, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blob (
     id TEXT NOT NULL, legacy INTEGER NOT NULL, md5 TEXT, PRIMARY KEY (id, legacy)) WITHOUT ROWID;
 """
@@ -90,6 +91,7 @@ class Memo:
         self._changed: set[tuple[str, bool]] = set()
         self._new_wholes: dict[tuple[str, bool], tuple[bytes, Content]] = {}
         self._new_complete: dict[str, bytes] = {}
+        self._new_parsed: dict[str, tuple[bytes, str]] = {}
         self._new_blobs: dict[tuple[str, bool], str] = {}
 
     # -- files ---------------------------------------------------------------------------------------------
@@ -173,6 +175,21 @@ class Memo:
         """Keep that all objects of a manifest are there, as long as the cache's folders are as `seen` says."""
         self._new_complete[manifest] = seen
 
+    # -- pipeline files ------------------------------------------------------------------------------------
+
+    def parsed(self, name: str, seen: bytes) -> str | None:
+        """The text that was kept for `name`, if what it stands for is still what `seen` sums up."""
+        with contextlib.suppress(sqlite3.Error):
+            if db := self._open():
+                row = db.execute("SELECT value FROM parsed WHERE name = ? AND seen = ?", (name, seen)).fetchone()
+                if row is not None:
+                    return str(row[0])
+        return None
+
+    def remember_parsed(self, name: str, seen: bytes, value: str) -> None:
+        """Keep a text for `name`, in place of an earlier one."""
+        self._new_parsed[name] = seen, value
+
     # -- blobs ---------------------------------------------------------------------------------------------
 
     def blobs(self, ids: Collection[str], *, legacy: bool = False) -> dict[str, str]:
@@ -199,7 +216,7 @@ class Memo:
 
     def flush(self) -> None:
         """Write what was learnt, in one transaction; losing it is no error."""
-        if not (self._changed or self._new_wholes or self._new_complete or self._new_blobs):
+        if not (self._changed or self._new_wholes or self._new_complete or self._new_parsed or self._new_blobs):
             return
         with contextlib.suppress(sqlite3.Error, OSError, struct.error):
             if db := self._open():
@@ -220,12 +237,17 @@ class Memo:
                     )
                     db.executemany("INSERT OR REPLACE INTO complete VALUES (?, ?)", self._new_complete.items())
                     db.executemany(
+                        "INSERT OR REPLACE INTO parsed VALUES (?, ?, ?)",
+                        ((name, seen, value) for name, (seen, value) in self._new_parsed.items()),
+                    )
+                    db.executemany(
                         "INSERT OR REPLACE INTO blob VALUES (?, ?, ?)",
                         ((id_, legacy, md5) for (id_, legacy), md5 in self._new_blobs.items()),
                     )
         self._changed.clear()
         self._new_wholes.clear()
         self._new_complete.clear()
+        self._new_parsed.clear()
         self._new_blobs.clear()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import posixpath
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from gitstage import formats, params, template
 from gitstage.digest import Digest
@@ -399,10 +399,21 @@ def _lies_in_one(folder: str, outs: Collection[str]) -> bool:
     return False
 
 
+class FileReader(Protocol):
+    """Reads pipeline files: their bytes, and their path for messages, to plain values. Raises FormatError."""
+
+    def pipeline(self, data: bytes, path: str) -> dict[str, Any]: ...
+
+    def lock(self, data: bytes, path: str) -> dict[str, Any]: ...
+
+    def dvc(self, data: bytes, path: str) -> dict[str, Any]: ...
+
+
 class Loader:
     """Reads pipelines of the project at the absolute `root`; see Pipeline.load.
 
-    `reader`: many states will be read, so what two of them have in common is kept, and is then the same Stage.
+    `reader`: what reads the files instead of `formats`. `keep`: many states will be read, so what two of them have in common
+    (equal texts, for which `reader` gives the same object) is kept, and is then the same Stage.
     """
 
     def __init__(
@@ -411,9 +422,10 @@ class Loader:
         *,
         bool_style: str = "store_true",
         list_style: str = "nargs",
-        reader: formats.Reader | None = None,
+        reader: FileReader | None = None,
+        keep: bool = False,
     ) -> None:
-        self._root, self._reader = root, reader
+        self._root, self._reader, self._keep = root, reader, keep
         self._styles = {"bool_style": bool_style, "list_style": list_style}
         self._resolved: dict[str, tuple[Any, template.Resolved]] = {}
         self._made: dict[tuple[str, str | None], tuple[Any, Any, Stage]] = {}
@@ -448,7 +460,7 @@ class Loader:
         if known is not None and known[0] is document:
             return known[1]
         found = template.resolve(document, path, tree.read, params.read_values, **self._styles)
-        if self._reader and not found.sources and not any(one.templated for one in found.stages):
+        if self._keep and not found.sources and not any(one.templated for one in found.stages):
             self._resolved[path] = (document, found)
         return found
 
@@ -465,7 +477,7 @@ class Loader:
         if known is not None and known[0] is one and known[1] is locked:
             return known[2]
         made = _stage(one, path, posixpath.dirname(path), locked, self._root)
-        if self._reader:
+        if self._keep:
             self._made[path, one.name] = (one, locked, made)
         return made
 
@@ -475,7 +487,7 @@ class Loader:
         if known is not None and known[0] is given:
             return known[2]
         made = _data_stage(given, path, self._root)
-        if self._reader:
+        if self._keep:
             self._made[path, None] = (given, None, made)
         return made
 

@@ -20,6 +20,7 @@ from gitstage.fs import Root, Scratch
 from gitstage.git import Repo
 from gitstage.locks import PathLocks, RepoLock
 from gitstage.memo import Memo
+from gitstage.parsed import Remembered
 from gitstage.pipeline import Loader, Pipeline, is_outside, relative
 from gitstage.runcache import RunCache
 from gitstage.store import Store
@@ -262,7 +263,10 @@ class Project:
     def loader(self, reader: formats.Reader | None = None) -> Loader:
         """Reads pipelines of this project, of any state of its files. `reader`: for many of them."""
         config = self.config
-        return Loader(self.root, bool_style=config.bool_style, list_style=config.list_style, reader=reader)
+        return Loader(
+            self.root, bool_style=config.bool_style, list_style=config.list_style,
+            reader=reader or Remembered(self.memo, self.root), keep=reader is not None,
+        )  # fmt: skip
 
     def load_pipeline(self) -> Pipeline:
         """The pipeline of the work tree, read anew."""

@@ -7,16 +7,29 @@ that names it and, where there is one, the line.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
-
-from gitstage.formats.read import line_of, load
-from gitstage.formats.schema import parse_dvc, parse_lock, parse_pipeline
 
 if TYPE_CHECKING:
     from gitstage.formats.edit import dump_dvc, update_lock, update_pipeline
+    from gitstage.formats.read import line_of, load
     from gitstage.formats.reader import Reader
+    from gitstage.formats.schema import parse_dvc, parse_lock, parse_pipeline
     from gitstage.formats.write import dump
 
+_WHERE = {
+    "Reader": "reader",
+    "dump": "write",
+    "dump_dvc": "edit",
+    "line_of": "read",
+    "load": "read",
+    "parse_dvc": "schema",
+    "parse_lock": "schema",
+    "parse_pipeline": "schema",
+    "rewrite_pipeline": "edit",
+    "update_lock": "edit",
+    "update_pipeline": "edit",
+}
 __all__ = [
     "Reader", "dump", "dump_dvc", "line_of", "load", "parse_dvc", "parse_lock", "parse_pipeline",
     "update_lock", "update_pipeline",
@@ -24,13 +37,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What most commands do not need, above all writing, is imported when it is first asked for."""
-    if name not in __all__:
+    """Imported when it is first asked for: a command may know what the files hold without reading YAML."""
+    if name not in _WHERE:
         raise AttributeError(name)
-    if name == "Reader":
-        from gitstage.formats.reader import Reader
-
-        return Reader
-    from gitstage.formats import edit, write
-
-    return getattr(write if name == "dump" else edit, name)
+    found = getattr(importlib.import_module(f"gitstage.formats.{_WHERE[name]}"), name)
+    globals()[name] = found
+    return found

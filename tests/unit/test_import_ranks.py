@@ -9,7 +9,7 @@ LAYERS = [
     {"errors", "resources"},
     {"workers", "digest", "formats", "fs", "ignore", "locks"},
     {"config", "memo", "template", "params"},
-    {"tree", "cache"},
+    {"tree", "cache", "parsed"},
     {"git", "remote", "pipeline"},
     {"status", "recorded", "runcache", "store"},
     {"project", "targets"},
