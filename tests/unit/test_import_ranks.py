@@ -13,7 +13,8 @@ LAYERS = [
     {"git", "remote", "pipeline"},
     {"status", "recorded", "runcache", "store"},
     {"project", "targets"},
-    {"checkout", "collect", "define", "difference", "inspect", "migrate", "scheduling", "snapshot", "sources", "sync"} | {"verdict"},
+    {"checkout", "collect", "define", "difference", "inspect", "migrate"}
+    | {"scheduling", "snapshot", "sources", "sync", "verdict"},
     {"contents", "dag", "plots", "run", "values", "why"},
     {"amend", "track"},
     {"imports"},
