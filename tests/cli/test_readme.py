@@ -76,3 +76,15 @@ def test_every_console_block(tutorial: Repo, page: Path) -> None:
 def test_other_blocks_are_run_elsewhere() -> None:
     lines = {line.split("#")[0].strip() for block in blocks(README, "sh") for line in block.splitlines()}
     assert lines == RUN_BY_OTHER_TESTS
+
+
+def test_every_setting_is_described() -> None:
+    """The settings that the code asks for are those of the README's table."""
+    asked: set[str] = set()
+    for path in (README.parent / "gitstage").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        asked |= set(re.findall(r"settings\(\)\.get\(\s*\"(\w+)\"", text))
+        asked |= set(re.findall(r"setting_bool\(\s*\"(\w+)\"", text))
+        asked |= {f"{name}.name" for name in re.findall(r"f\"(\w+)\.\{name\}\", \"1\"", text)}
+    table = re.findall(r"^\| `gitstage\.([\w.]+)` \|", README.read_text(encoding="utf-8"), re.M)
+    assert {name.lower() for name in table} == {name.lower() for name in asked}
