@@ -71,7 +71,9 @@ HIDDEN: dict[str, str] = {
     "shim": "Install or remove the `git` dispatcher.",
     "shell-init": "Print a shell function that makes `git stage` reach this program.",
 }
-DISPATCHED: tuple[str, ...] = tuple(COMMANDS)
+ALIASES: dict[str, str] = {"rm": "remove", "mv": "move"}
+"""Short names that DVC has, too."""
+DISPATCHED: tuple[str, ...] = (*COMMANDS, *ALIASES)
 """The words that the `git` dispatcher sends here; any other `git stage WORD` is Git's own."""
 
 _EPILOG = (
@@ -86,6 +88,7 @@ class LazyGroup(click.Group):
         return [*COMMANDS, *HIDDEN]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = ALIASES.get(cmd_name, cmd_name)
         if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
         name = cmd_name.replace("-", "_")
@@ -96,7 +99,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS and args[0] not in HIDDEN:
+        if args and not args[0].startswith("-") and args[0] not in {**COMMANDS, **HIDDEN, **ALIASES}:
             import difflib
 
             close = difflib.get_close_matches(args[0], COMMANDS, 1)

@@ -95,7 +95,7 @@ def test_what_removes_a_stage_leaves_the_rest_of_the_file(ran: Repo) -> None:
 def test_moved_data_is_known_under_its_new_name(ran: Repo) -> None:
     (ran.path / "sub").mkdir()
     ran.append("data.dvc", "  desc: mine\n")
-    ran.stage("move", "data", "sub/", check=True)
+    ran.stage("mv", "data", "sub/", check=True)  # DVC's short name
     ran.stage("move", "../dir", "other", cwd="sub", check=True)
     assert ran.read("sub/data.dvc").endswith("  path: data\n  desc: mine\n")
     assert (ran.read("sub/.gitignore"), ran.read(".gitignore")) == ("/data\n/other\n", "/out\n")

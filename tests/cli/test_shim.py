@@ -443,5 +443,5 @@ def test_odd_folder_names(machine: Path) -> None:
 def test_the_verbs_are_those_of_the_command_line() -> None:
     listed = next(line for line in shim.text("/git", "/bin", cli.DISPATCHED).splitlines() if line.startswith("verbs="))
     assert shlex.split(listed.removeprefix("verbs="))[0].split() == list(cli.DISPATCHED)
-    assert {"init", "run", "repro", "status", "version", "help"} <= set(cli.DISPATCHED) <= set(cli.COMMANDS)
+    assert {"init", "run", "repro", "status", "version", "help"} <= set(cli.DISPATCHED) <= {*cli.COMMANDS, *cli.ALIASES}
     assert not {"shim", "shell-init", "hook"} & set(cli.DISPATCHED)
