@@ -70,6 +70,13 @@ def ours(verb: str) -> frozenset[str]:
     )
 
 
+def is_here(verb: str) -> bool:
+    try:
+        return ours(verb) is not None
+    except AssertionError:
+        return False
+
+
 TABLE = rows("Every verb")
 LEFT_OUT = {(words(row[0])[0].removeprefix("dvc "), flag) for row in rows("Left out") for flag in words(row[1]) or [""]}
 
@@ -83,7 +90,7 @@ def test_every_verb_of_dvc_has_a_row_or_a_reason() -> None:
     assert named <= dvc_verbs().keys()
     assert all(row[2] for row in rows("Left out")), "each has its reason"
     ours_for = {"list": "ls"}  # `git stage list` lists stages
-    assert not {ours_for.get(verb, verb.split()[0]) for verb in dropped} & set(COMMANDS), "left out, but here"
+    assert not [verb for verb in dropped if is_here(ours_for.get(verb, verb))], "left out, but here"
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: words(row[0])[0])
