@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from gitstage import params
 from gitstage.cache import Cache
@@ -20,8 +19,7 @@ State = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One reason why a stage is not up to date.
 
     `path` is root-relative (empty for a command); `key`: the parameter. `recorded` and `found` are digests, parameter
@@ -37,8 +35,7 @@ class Change:
     found: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class StageStatus:
+class StageStatus(NamedTuple):
     """What differs for one stage; no changes: it is up to date."""
 
     stage: Stage
@@ -52,8 +49,7 @@ class StageStatus:
         return any(change.role in roles for change in self.changes)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What a tree and the cache hold for a stage: digests by root-relative path, once per kind of digest.
 
     `params`: file -> its values, None if the file is absent. `lost`: output path -> is an object of it missing?
@@ -207,7 +203,7 @@ def with_corrupt(statuses: Iterable[StageStatus], cache: Cache) -> list[StageSta
             if any(is_corrupt(each) for each in (digest, *(listing or {}).values())):
                 changes = [c for c in changes if (c.role, c.path) != ("out", out.path)]
                 changes.append(Change("out", "corrupt in cache", out.path, recorded=digest))
-        found.append(replace(one, changes=tuple(changes)))
+        found.append(one._replace(changes=tuple(changes)))
     return found
 
 

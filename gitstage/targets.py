@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gitstage.pipeline import Pipeline, Target, join
 from gitstage.status import StageStatus
@@ -34,5 +33,5 @@ def narrow(statuses: Sequence[StageStatus], targets: Sequence[Target]) -> list[S
     for one in statuses:
         outs = {target.out for target in targets if target.stage is one.stage}
         kept = one.changes if None in outs else tuple(c for c in one.changes if c.role != "out" or c.path in outs)
-        found.append(replace(one, changes=kept))
+        found.append(one._replace(changes=kept))
     return found

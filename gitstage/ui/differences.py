@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from gitstage.pipeline import relative
@@ -59,7 +58,7 @@ def as_json(statuses: Sequence[StageStatus], cwd: str, *, exact: bool = False) -
 
 
 def _in_dvc_words(change: Change) -> Change:
-    return replace(change, state="modified") if (change.role, change.state) == ("dep", "new") else change
+    return change._replace(state="modified") if (change.role, change.state) == ("dep", "new") else change
 
 
 def _words(one: StageStatus) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from gitstage import formats
 from gitstage.errors import FormatError
+from gitstage.git import Repo
 from gitstage.pipeline import Pipeline, Stage
 from gitstage.project import Project
 from gitstage.runcache import value_of
@@ -18,24 +19,27 @@ _COMMITS = 500  # whose lock is compared, the latest first
 
 def never_run(project: Project, pipeline: Pipeline) -> dict[Stage, Literal["made up", "edited"]]:
     """The stages of the work tree whose record no run gave, but a merge (see merged.py) or somebody's editor."""
-    found: dict[Stage, Literal["made up", "edited"]] = dict.fromkeys(in_work_tree(project, pipeline), "edited")
-    return {**found, **dict.fromkeys(merged.in_work_tree(project, pipeline), "made up")}
+    repo = project.repo
+    if repo is None or repo.top is None or not any(stage.record is not None for stage in pipeline.stages):
+        return {}
+    tip = repo.tip()
+    if tip is None:
+        return {}
+    found: dict[Stage, Literal["made up", "edited"]] = dict.fromkeys(_by_hand(project, repo, pipeline), "edited")
+    return {**found, **dict.fromkeys(merged.in_work_tree(project, pipeline, tip), "made up")}
 
 
-def in_work_tree(project: Project, pipeline: Pipeline) -> set[Stage]:
+def _by_hand(project: Project, repo: Repo, pipeline: Pipeline) -> set[Stage]:
     """The stages whose record no run stands behind, where that can be known: their lock differs from the commit that is
     checked out, a run of theirs would have left its result among the known ones, and no commit has that record.
 
     A lock that is in no commit yet is not judged; nor is a record whose outputs are not all in the cache, of
     which the comparison tells as much.
     """
-    repo = project.repo
     stages = [stage for stage in pipeline.stages if stage.record is not None and _leaves_a_result(stage)]
-    if repo is None or repo.top is None or not stages:
+    if not stages:
         return set()
     locks = sorted({project.in_repo(stage.lock_file) for stage in stages})
-    if repo.head() is None:
-        return set()
     listed = repo.git("--literal-pathspecs", "diff", "--name-only", "--diff-filter=M", "-z", "HEAD", "--", *locks)
     changed = {project.from_repo(path) for path in listed.decode("utf-8", "surrogateescape").split("\0") if path}
     found = [stage for stage in stages if stage.lock_file in changed and not _has_run(project, stage)]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from gitstage.errors import GitstageError
+from gitstage.git import Commit
 from gitstage.pipeline import Loader, Pipeline, Record, Stage
 from gitstage.project import Project
 from gitstage.runcache import value_of
@@ -83,16 +83,13 @@ def remember_run(project: Project, entry: dict[str, Any]) -> None:
                 stream.write(value_of(entry) + "\n")
 
 
-def in_work_tree(project: Project, pipeline: Pipeline) -> set[Stage]:
-    """The stages of the work tree with a made-up record, where that can be known: while a merge is under way, and when the
-    commit that is checked out is one."""
+def in_work_tree(project: Project, pipeline: Pipeline, tip: Commit) -> set[Stage]:
+    """The stages of the work tree with a made-up record, where that can be known: while a merge is under way, and when
+    `tip`, the commit that is checked out, is one."""
     repo = project.repo
-    if repo is None or repo.top is None or not any(stage.record is not None for stage in pipeline.stages):
+    if repo is None:
         return set()
     sides = repo.others()
-    tip = repo.tip()
-    if tip is None:
-        return set()
     if sides:
         sides = [tip.id, *sides]
     elif len(tip.parents) > 1 and any(path.endswith("dvc.lock") for path in repo.merged(tip.id)):
@@ -114,6 +111,6 @@ def load_sides(project: Project, commits: Sequence[str], loader: Loader | None =
 def marked(statuses: Iterable[StageStatus], stages: Mapping[Stage, Literal["made up", "edited"]]) -> list[StageStatus]:
     """`statuses`, saying of `stages` that no run gave their record, and what did."""
     return [
-        replace(one, changes=(Change("record", stages[one.stage]), *one.changes)) if one.stage in stages else one
+        one._replace(changes=(Change("record", stages[one.stage]), *one.changes)) if one.stage in stages else one
         for one in statuses
     ]
