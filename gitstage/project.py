@@ -11,7 +11,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
-from gitstage import formats, fs
+from gitstage import config, formats, fs
 from gitstage.cache import Cache
 from gitstage.config import Config, config_path
 from gitstage.digest import Digest
@@ -248,6 +248,11 @@ class Project:
         if settings is None or not settings.get("url"):
             known = ", ".join(self.config.remotes) or "none"
             raise ConfigError(f"there is no remote '{name}' (known: {known})", f"git stage remote add {name} URL")
+        if "bearer_token_command" in config.read(self.dvc_dir, "repo").get("remote", {}).get(name, {}):
+            raise ConfigError(
+                f".dvc/config: remote '{name}': bearer_token_command would run a command that a repository brought along",
+                f"look at it, then: git stage remote modify --local {name} bearer_token_command COMMAND, and unset it there",
+            )
         if not settings["url"].startswith("remote://"):
             return settings
         other, _, path = settings["url"].removeprefix("remote://").partition("/")

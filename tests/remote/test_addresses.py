@@ -252,3 +252,17 @@ def test_a_failing_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(type(fs), "info", fail)
     with pytest.raises(RemoteError, match="hdfs://h/p: cannot be used: RuntimeError: the library's own words"):
         FsspecBackend("hdfs://u:secret@h/p", {}, (fs, "/p")).head(["x"])
+
+
+def test_a_command_that_the_repository_brought_along_is_not_run(project: Repo) -> None:
+    project.write({"data": "1\n"})
+    project.stage("add", "data", check=True)
+    project.stage("remote", "add", "-d", "w", "webdav://127.0.0.1:1/x", check=True)
+    project.stage("remote", "modify", "w", "bearer_token_command", "touch ran; echo t", check=True)
+    got = project.stage("push")
+    assert (got.returncode, project.exists("ran")) == (6, False)
+    assert "bearer_token_command" in got.stderr and "--local w" in got.stderr
+    project.stage("remote", "modify", "w", "--unset", "bearer_token_command", check=True)
+    project.stage("remote", "modify", "--local", "w", "bearer_token_command", "touch ran; echo t", check=True)
+    project.stage("push")
+    assert project.exists("ran")
