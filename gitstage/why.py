@@ -12,6 +12,8 @@ from gitstage.git import Touch
 from gitstage.pipeline import Stage, is_outside
 from gitstage.project import Project
 from gitstage.status import Change, StageStatus, status
+from gitstage.verdict.edited import never_run
+from gitstage.verdict.merged import marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,8 @@ def explain(project: Project, wanted: Collection[Stage] | None = None) -> list[E
     first explanation is what changed first."""
     pipeline = project.pipeline
     order = pipeline.order(wanted)
-    found: dict[Stage, StageStatus] = {
-        one.stage: one for one in status(pipeline, project.worktree, project.cache, order)
-    }
+    compared = status(pipeline, project.worktree, project.cache, order)
+    found: dict[Stage, StageStatus] = {one.stage: one for one in marked(compared, never_run(project, pipeline))}
     stale: dict[Stage, Explanation] = {}
     for stage in order:
         own = found[stage]
@@ -78,7 +79,7 @@ def _inputs(project: Project, stage: Stage) -> Iterator[tuple[str, Stage]]:
 
 
 def _reason(project: Project, stage: Stage, change: Change) -> Reason:
-    if change.role == "always":
+    if change.role in ("always", "record"):
         return Reason(change)
     if change.role == "cmd":
         file, touch = _last(project, [stage.file, *stage.variables])

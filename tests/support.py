@@ -176,6 +176,8 @@ class Repo:
             "stderr": subprocess.PIPE,
             "encoding": "utf-8",
             "start_new_session": True,
+            # whoever started the tests in the background may have made them deaf to Ctrl-C
+            "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         }
         return subprocess.Popen(argv, **(options | more))
 

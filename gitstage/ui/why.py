@@ -10,6 +10,7 @@ from gitstage.digest import Digest
 from gitstage.git import Touch
 from gitstage.pipeline import Stage, relative
 from gitstage.ui import Ui
+from gitstage.ui.differences import reason as in_words
 from gitstage.why import Explanation, Reason
 
 _MOST = 5  # files of a directory that are named
@@ -40,6 +41,8 @@ def _lines(reason: Reason, cwd: str) -> list[str]:
     path = relative(change.path, cwd) if change.path else ""
     if change.role == "always":
         return ["runs every time"]
+    if change.role in ("record", "checksum"):
+        return [in_words(change, cwd)]
     if change.role == "cmd":
         marks = {"=": "{}", "-": "[-{}-]", "+": "{{+{}+}}"}
         words = " ".join(marks[kind].format(text) for kind, text in reason.words)
@@ -58,9 +61,11 @@ def _lines(reason: Reason, cwd: str) -> list[str]:
         kind = "output" if change.role == "out" else "input"
         head = {
             "modified": f"{kind} {name}: {_short(change.recorded)} -> {_short(change.found)}",
+            "new": f"{kind} {name}: {_short(change.recorded)} -> {_short(change.found)}",
             "deleted": f"{kind} {name}: is not there",
             "removed": f"{kind} {name}: no longer declared",
             "not in cache": f"{kind} {name}: {_short(change.recorded)} is not in the cache",
+            "corrupt in cache": f"{kind} {name}: {_short(change.recorded)} is corrupt in the cache",
         }[change.state]
     lines = [head]
     names = list(reason.files.items())

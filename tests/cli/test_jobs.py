@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -129,12 +130,15 @@ def test_an_earlier_output_of_each_failed_stage_returns(project: Repo) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_all_and_the_earlier_outputs_return(project: Repo, how: signal.Signals) -> None:
     def stage(n: int, more: str = "") -> str:
-        return f"  s{n}:\n    cmd: 'echo {n} >s{n}.out{more}'\n    deps: [src]\n    outs: [s{n}.out]\n"
+        cmd = json.dumps(f"echo {n} >s{n}.out{more}")
+        return f"  s{n}:\n    cmd: {cmd}\n    deps: [src]\n    outs: [s{n}.out]\n"
 
     pipeline(project, stage(0), stage(1))
     project.stage("repro", "-j2", check=True)
     lock = project.read("dvc.lock")
-    pipeline(project, stage(0, "; : >s0.met; sleep 60"), stage(1, "; : >s1.met; sleep 60"))
+    # a signal that comes while a shell forks gets lost in the child
+    wait = "; trap 'exit 130' INT; : >s{n}.met; while true; do sleep 0.1; done"
+    pipeline(project, *[stage(n, wait.format(n=n)) for n in range(2)])
     process = project.start("git-stage", "repro", "-j2")
     wait_until(lambda: project.exists("s0.met") and project.exists("s1.met"))
     kill_group(process, how)

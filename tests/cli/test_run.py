@@ -318,7 +318,8 @@ def test_input_that_comes_during_the_run_is_a_change_of_a_directory(project: Rep
 
 
 def test_ctrl_c(copied: Repo) -> None:
-    script = "echo half > out; true >started; sleep 60"  # a shell goes on if its child just ended
+    # a signal that comes while a shell forks gets lost in the child
+    script = "echo half > out; trap 'exit 130' INT; touch started; while true; do sleep 0.1; done"
     copied.write({"dvc.yaml": copied.read("dvc.yaml").replace("cp src out", script)})
     before = copied.state()
     running = copied.start("git-stage", "repro")

@@ -113,7 +113,7 @@ def test_outputs_lists_and_what_never_ran(ran: Repo) -> None:
     )
     found = {one["stage"]: one for one in why(ran)}
     kinds = {(one["kind"], one["path"], one["state"]) for one in found["a"]["reasons"]}
-    assert kinds == {("dep", "data", "modified"), ("dep", "src", "removed"), ("out", "mid", "deleted")}
+    assert kinds == {("dep", "data", "new"), ("dep", "src", "removed"), ("out", "mid", "deleted")}
     assert found["e"]["never_ran"]
     text = ran.stage("why", check=True).stdout
     assert "input src: no longer declared\n" in text
@@ -134,3 +134,12 @@ def test_files_of_a_directory(ran: Repo) -> None:
     assert found["u"]["reasons"][0]["files"] == {"new": "added", "s": "modified", "t": "deleted"}
     assert found["u"]["reasons"][0]["made_by"] == "m"
     assert "        modified: s\n" in ran.stage("why", "u", check=True).stdout
+
+
+def test_a_record_that_no_run_gave(ran: Repo) -> None:
+    lock = ran.read("dvc.lock")
+    ran.write({"dvc.lock": lock.replace(md5("1\n"), md5("2\n"), 1), "src": "2\n"})
+    assert ran.read("dvc.lock") != lock
+    found = {one["stage"]: one for one in why(ran)}
+    assert ("record", "edited") in {(one["kind"], one["state"]) for one in found["a"]["reasons"]}
+    assert "its entry in dvc.lock was edited, no run made it" in ran.stage("why", check=True).stdout
