@@ -28,6 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+    group = parser.getgroup("differential")
+    group.addoption("--seeds", metavar="A-B", help="the seeds to play in tests/differential instead of the fixed ones")
+    group.addoption("--no-shrink", action="store_true", help="print the whole scenario that failed, not a small one")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if not config.getoption("--golden-text"):
         return

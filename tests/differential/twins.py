@@ -1,0 +1,378 @@
+"""Does the steps of a scenario with dvc in one repository and with git-stage in its twin, and compares after each."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from deliberate import accepted
+from forked import Said
+from scenarios import Step
+from support import differences, picture
+
+Tool = Callable[[Sequence[str], Path, Mapping[str, str]], Said]
+
+RUN_LOG = "ran"
+"""Beside the repository: the file to which every stage's command adds a line, as $RAN."""
+
+
+class Difference(NamedTuple):
+    """The first step (its number) after which the twins are not the same, and in what."""
+
+    number: int
+    step: Step
+    lines: list[str]
+    said: str
+
+
+def translated(argv: Sequence[str]) -> list[str]:
+    """dvc's words for git-stage."""
+    if list(argv[:2]) == ["stage", "add"]:
+        run = "--run" in argv
+        return ["run", *([] if run else ["--no-exec"]), *(word for word in argv[2:] if word != "--run")]
+    if list(argv[:2]) == ["stage", "list"]:
+        return ["list", *argv[2:]]
+    return list(argv)
+
+
+class Twin:
+    """A repository at `top`/repo in which a scenario's steps are done with one tool."""
+
+    def __init__(self, top: Path, tool: Tool, env: Mapping[str, str], git: Tool, *, ours: bool) -> None:
+        self.top, self.root, self.tool, self.git, self.ours = top, top / "repo", tool, git, ours
+        self.env = {"RAN": str(top / RUN_LOG)}
+
+    def start(self, template: Path) -> None:
+        """Begin with a copy of a repository in which `init` was done."""
+        shutil.copytree(template, self.root, symlinks=True)
+
+    def do(self, step: Step) -> dict[str, Any]:
+        """Do a step; what is seen of it besides the state of the repository."""
+        Path(self.env["RAN"]).unlink(missing_ok=True)
+        seen: dict[str, Any] = getattr(self, "do_" + step["op"])(step) or {}
+        log = Path(self.env["RAN"])
+        if log.exists():
+            seen["ran"] = log.read_text().splitlines()
+        return seen
+
+    def do_write(self, step: Step) -> None:
+        path = self.root / step["path"]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            return
+        if path.is_dir() and not path.is_symlink():
+            return
+        path.unlink(missing_ok=True)
+        path.write_bytes(content(step).encode())
+        path.chmod(int(step.get("mode", "0644"), 8))
+
+    def do_append(self, step: Step) -> None:
+        path = self.root / step["path"]
+        if path.is_file() and not path.is_symlink():  # as an editor that saves by renaming: a link is cut
+            data = path.read_bytes() + step["text"].encode()
+            path.unlink()
+            path.write_bytes(data)
+
+    def do_delete(self, step: Step) -> None:
+        path = self.root / step["path"]
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.is_symlink() or path.is_file():
+            path.unlink()
+
+    def do_chmod(self, step: Step) -> None:
+        path = self.root / step["path"]
+        if path.is_file() and not path.is_symlink() and path.stat().st_nlink == 1:
+            path.chmod(int(step["mode"], 8))
+
+    def do_pipelines(self, step: Step) -> None:
+        for path, text in pipeline_files(step).items():
+            (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / path).write_text(text)
+
+    def do_git(self, step: Step) -> dict[str, Any]:
+        said = self.git(step["argv"], self.root, self.env)
+        return {"fails": said.code != 0, "said": said}
+
+    def do_tool(self, step: Step) -> dict[str, Any]:
+        cwd = self.root / step.get("cwd", "")
+        cwd.mkdir(parents=True, exist_ok=True)
+        said = self.tool(translated(step["argv"]) if self.ours else step["argv"], cwd, self.env)
+        seen: dict[str, Any] = {"fails": said.code != 0, "said": said}
+        if said.code == 0 and shows(step):
+            seen["shows"] = shown(step, said.out)
+        return seen
+
+    def state(self) -> dict[str, Any]:
+        """Files, metadata, cache, run cache and remote of the repository, and Git's index."""
+        work, meta = {}, {}
+        for path, entry in picture(self.root, skip=(".git", ".dvc/tmp", ".dvc/cache")).items():
+            name = posixpath.basename(path)
+            if entry[0] == "file" and (
+                name in ("dvc.yaml", "dvc.lock", ".gitignore", "config") or name.endswith(".dvc")
+            ):
+                text = (self.root / path).read_bytes().decode()
+                meta[path] = parsed(text) if name == "dvc.yaml" else text
+            elif entry[0] == "link":
+                work[path] = ("link", entry[1].replace(str(self.top), "TOP"))
+            else:
+                work[path] = entry
+        return {
+            "work": work,
+            "meta": meta,
+            "cache": files(self.root / ".dvc/cache"),
+            "remote": files(self.top / "remote"),
+            "index": self.index(),
+        }
+
+    def index(self) -> dict[str, str]:
+        """What is staged, by path; a dvc.yaml is compared by its meaning, so here only by its being there."""
+        said = self.git(["ls-files", "--stage", "-z"], self.root, self.env)
+        entries = (entry.split("\t", 1) for entry in said.out.split("\0") if entry)
+        return {path: "" if path.endswith("dvc.yaml") else entry for entry, path in entries}
+
+
+def content(step: Step) -> str:
+    if "yaml" in step:
+        return yaml.safe_dump(step["yaml"], sort_keys=False, allow_unicode=True)
+    return str(step["text"])
+
+
+def pipeline_files(step: Step) -> dict[str, str]:
+    """The text of every dvc.yaml of a step, by path."""
+    folders: dict[str, dict[str, Any]] = {folder: dict(extra) for folder, extra in step["extras"].items()}
+    for stage in step["stages"]:
+        folders.setdefault(stage["folder"], {}).setdefault("stages", {})[stage["name"]] = stage["entry"]
+    return {
+        posixpath.join(folder, "dvc.yaml"): yaml.dump(
+            whole, Dumper=_NoAliases, sort_keys=False, allow_unicode=True, width=1000
+        )
+        for folder, whole in folders.items()
+    }
+
+
+class _NoAliases(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def parsed(text: str) -> Any:
+    """A dvc.yaml by its meaning, the lists that dvc sorts when it edits a stage in one order."""
+    try:
+        whole = yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError:
+        return text
+    stages = (whole or {}).get("stages") or {}
+    for stage in stages.values():
+        for entry in (stage, stage.get("do", {})):
+            for key in ("deps", "outs", "metrics", "plots", "params"):
+                if isinstance(entry.get(key), list):
+                    entry[key] = sorted(entry[key], key=lambda item: json.dumps(item, sort_keys=True))
+    return whole
+
+
+def files(top: Path) -> dict[str, Any]:
+    """Files below a cache or remote: mode, and the text of run-cache entries; not folders, which tools keep or drop."""
+    found = {}
+    for path, entry in picture(top).items():
+        if entry[0] != "dir":
+            text = (top / path).read_text() if path.startswith("runs/") else ""
+            found[path] = (*entry, text)
+    return found
+
+
+def shows(step: Step) -> bool:
+    argv = step["argv"]
+    return "--json" in argv or argv[0] in ("dag", "check-ignore")
+
+
+def shown(step: Step, text: str) -> Any:
+    """What a command printed, without what is arbitrary in it: the order of lists that follow the directory's order."""
+    if "--json" not in step["argv"]:
+        return sorted(text.splitlines()) if step["argv"][0] != "dag" or "--mermaid" not in step["argv"] else text
+    try:
+        value = json.loads(text or "null")
+    except ValueError:
+        return text
+    return in_order(value) if step["argv"][0] == "data" else value
+
+
+def in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: in_order(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return sorted((in_order(inner) for inner in value), key=lambda inner: json.dumps(inner, sort_keys=True))
+    return value
+
+
+class Workshop:
+    """Where scenarios are played: the two tools, a template of each kind and a folder for what is made."""
+
+    def __init__(self, dvc: Tool, ours: Tool, git: Tool, template: Path, folder: Path, env: Mapping[str, str]) -> None:
+        self.dvc, self.ours, self.git, self.template, self.folder, self.env = dvc, ours, git, template, folder, env
+
+    def play(self, steps: Sequence[Step]) -> Difference | None:
+        """The first difference, or None if the twins are the same after every step."""
+        top = Path(tempfile.mkdtemp(dir=self.folder))
+        try:
+            return self._play(steps, top)
+        finally:
+            shutil.rmtree(top, ignore_errors=True)
+
+    def _play(self, steps: Sequence[Step], top: Path) -> Difference | None:
+        twins = []
+        for name, tool in (("dvc", self.dvc), ("ours", self.ours)):
+            (top / name).mkdir()
+            twins.append(Twin(top / name, tool, self.env, self.git, ours=name == "ours"))
+            twins[-1].start(self.template)
+        for number, step in enumerate(steps):
+            theirs, ours = (twin.do(step) for twin in twins)
+            said = [seen.pop("said", None) for seen in (theirs, ours)]
+            for seen in (theirs, ours):
+                if "ran" in seen and len({stage["folder"] for stage in stages_of(steps)}) > 1:
+                    seen["ran"].sort()  # the order of folders is that of the directory
+            if step["op"] in ("tool", "git"):
+                theirs["state"], ours["state"] = (twin.state() for twin in twins)
+            lines = differences(theirs, ours)
+            if lines and accepted(step, theirs, ours, said):
+                lines = []
+                again(twins[0], twins[1])
+            if lines:
+                return Difference(number, step, lines, "\n".join(map(told, ("dvc", "git-stage"), said)))
+        return None
+
+
+def again(theirs: Twin, ours: Twin) -> None:
+    """Make dvc's repository a copy of ours, to go on after a deliberate difference."""
+    for name in ("repo", "remote"):
+        shutil.rmtree(theirs.top / name, ignore_errors=True)
+        if (ours.top / name).exists():
+            shutil.copytree(ours.top / name, theirs.top / name, symlinks=True)
+
+
+def told(name: str, said: Said | None) -> str:
+    return "" if said is None else f"{name}: exit {said.code}\n{said.out[-1500:]}{said.err[-1500:]}"
+
+
+def stages_of(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    return [stage for step in steps if step["op"] == "pipelines" for stage in step["stages"]]
+
+
+# Cutting down
+
+
+def smaller(steps: list[Step], fails: Callable[[list[Step]], bool]) -> list[Step]:
+    """The same failure with as few steps, stages and parts of stages as dropping them one by one can reach."""
+    size = max(1, len(steps) // 2)
+    while size:
+        start = 0
+        while start < len(steps):
+            rest = steps[:start] + steps[start + size :]
+            if rest and fails(rest):
+                steps = rest
+            else:
+                start += size
+        size //= 2
+    for shorter in _less(steps):
+        pass
+    changed = True
+    while changed:
+        changed = False
+        for shorter in _less(steps):
+            if fails(shorter):
+                steps, changed = shorter, True
+                break
+    return steps
+
+
+def _less(steps: list[Step]) -> Iterator[list[Step]]:
+    """The steps without one stage, or without one key or list item of a stage."""
+    names = list(dict.fromkeys((stage["folder"], stage["name"]) for stage in stages_of(steps)))
+    for folder, name in names:
+        yield [_edited(step, folder, name, lambda entry: None) for step in steps]
+    for folder, name in names:
+        entries = [stage["entry"] for stage in stages_of(steps) if (stage["folder"], stage["name"]) == (folder, name)]
+        for key in dict.fromkeys(key for entry in entries for key in entry if key not in ("cmd", "foreach", "do")):
+            yield [_edited(step, folder, name, lambda entry, key=key: without(entry, key)) for step in steps]  # type: ignore[misc]
+    for number, step in enumerate(steps):
+        if step["op"] == "tool":
+            for at in range(1, len(step["argv"])):
+                yield [
+                    *steps[:number],
+                    step | {"argv": step["argv"][:at] + step["argv"][at + 1 :]},
+                    *steps[number + 1 :],
+                ]
+
+
+def without(entry: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name != key}
+
+
+def _edited(step: Step, folder: str, name: str, edit: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Step:
+    if step["op"] != "pipelines":
+        return step
+    stages = []
+    for stage in step["stages"]:
+        if (stage["folder"], stage["name"]) != (folder, name):
+            stages.append(stage)
+        elif (entry := edit(stage["entry"])) is not None:
+            stages.append(stage | {"entry": entry})
+    return step | {"stages": stages}
+
+
+# Printing
+
+
+def script(steps: Sequence[Step]) -> str:
+    """A shell script that does the steps in the current, empty folder with $TOOL, `dvc` or `git-stage`."""
+    lines = [
+        "# TOOL=dvc sh THIS, and TOOL=git-stage sh THIS, each in an empty folder",
+        "export RAN=$PWD/ran; mkdir repo; cd repo; git init -q -b main",
+        'tool() { if [ "$TOOL$1$2" = git-stagestageadd ]; then shift 2; set -- run --no-exec "$@"; fi; "$TOOL" "$@"; }',
+        "tool init -q; git commit -qm init",
+    ]
+    for step in steps:
+        lines += _commands(step)
+    return "\n".join(lines) + "\n"
+
+
+def _commands(step: Step) -> Iterator[str]:
+    path = shlex.quote(step.get("path", ""))
+    if step["op"] == "write":
+        yield from _written(step["path"], content(step), step.get("mode", "0644"))
+    elif step["op"] == "append":
+        yield f"[ ! -f {path} ] || printf %s {shlex.quote(step['text'])} >> {path}"
+    elif step["op"] == "delete":
+        yield f"rm -rf {path}"
+    elif step["op"] == "chmod":
+        yield f"[ ! -f {path} ] || chmod {step['mode']} {path}"
+    elif step["op"] == "pipelines":
+        for name, text in pipeline_files(step).items():
+            yield from _written(name, text, "0644")
+    elif step["op"] == "git":
+        yield "git " + shlex.join(step["argv"])
+    elif step.get("cwd"):
+        yield f"(mkdir -p {shlex.quote(step['cwd'])}; cd {shlex.quote(step['cwd'])} && tool {shlex.join(step['argv'])})"
+    else:
+        yield "tool " + shlex.join(step["argv"])
+
+
+def _written(path: str, text: str, mode: str) -> Iterator[str]:
+    folder, quoted = posixpath.dirname(path), shlex.quote(path)
+    if folder:
+        yield f"mkdir -p {shlex.quote(folder)}"
+    yield f"rm -f {quoted}; printf %s {shlex.quote(text)} > {quoted}; chmod {mode} {quoted}"
+
+
+def remove_all(path: Path) -> None:
+    if os.path.lexists(path):
+        shutil.rmtree(path)
