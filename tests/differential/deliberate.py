@@ -1,12 +1,103 @@
-"""Where git-stage knowingly does something else than dvc, and how far."""
+"""Where git-stage knowingly does something else than dvc, why, and how far: at most ten rules.
+
+A rule takes what was seen of a step with both tools out of both, as far as it explains the difference. After a step
+in which a rule was needed, dvc's repository is made a copy of ours, and both go on from there.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from forked import Said
 from scenarios import Step
 
+Seen = dict[str, Any]
 
-def accepted(step: Step, theirs: dict[str, Any], ours: dict[str, Any], said: list[Said | None]) -> bool:
-    return False
+
+class After(NamedTuple):
+    """A step, the state of our repository before it, and what was seen of it: with dvc and with git-stage."""
+
+    step: Step
+    before: Seen
+    theirs: Seen
+    ours: Seen
+
+    @property
+    def verb(self) -> str:
+        return str(self.step.get("argv", [""])[0]) if self.step["op"] == "tool" else ""
+
+    @property
+    def failed(self) -> bool:
+        """Both did."""
+        return bool(self.theirs.get("fails") and self.ours.get("fails"))
+
+    @property
+    def runs(self) -> bool:
+        return self.verb == "repro" or (self.verb == "stage" and "--run" in self.step["argv"])
+
+    def told(self, text: str) -> bool:
+        """Whether git-stage said it on standard error."""
+        said = self.ours["said"]
+        return said is not None and text in said.err
+
+    def leave_out(self, *parts: str, where: Callable[[str], bool] = lambda path: True) -> None:
+        """Parts of the state, or the paths in them that `where` selects, are not compared."""
+        for seen in (self.theirs, self.ours):
+            for part in parts:
+                state = seen["state"][part]
+                for path in [path for path in state if where(path)]:
+                    del state[path]
+
+
+def failed_run(after: After) -> None:
+    """A run that failed leaves the outputs as they were before it, and checks inputs before it touches outputs."""
+    if after.runs and after.failed:
+        after.leave_out("work")
+        after.leave_out("meta", where=lambda path: path.endswith(".gitignore"))
+
+
+def checked_first(after: After) -> None:
+    """Whether Git tracks an output is checked before the first command runs."""
+    if after.runs and after.failed and after.told("is tracked by Git") and "ran" not in after.ours:
+        assert after.ours["state"] == after.before, "a refused run changed something"
+        for seen in (after.theirs, after.ours):
+            seen.pop("ran", None)
+            seen["state"] = {}
+
+
+def failed_checkout(after: After) -> None:
+    """A checkout that lacks content leaves what is in the way where it is."""
+    if after.verb in ("checkout", "pull") and after.failed:
+        after.leave_out("work")
+
+
+def execute_bits(after: After) -> None:
+    """A file in a directory output that has the right content is not replaced, so its mode stays (none is recorded)."""
+    inside = tuple(
+        match.group(1) + "/"
+        for text in after.ours["state"].get("meta", {}).values()
+        if isinstance(text, str)
+        for match in re.finditer(r"^- (?:path: (.*)\n(?:.*\n)? *md5: .*\.dir$)", text, re.M)
+    )
+    theirs, ours = after.theirs["state"].get("work", {}), after.ours["state"].get("work", {})
+    for path in theirs.keys() & ours.keys():
+        if theirs[path] != ours[path] and theirs[path][0] == "file" and theirs[path][2] == ours[path][2]:
+            if any("/" + path_inside in "/" + path for path_inside in inside):
+                ours[path] = theirs[path]
+
+
+def whole_group(after: After) -> None:
+    """A foreach or matrix group is not silently replaced by a stage of its name."""
+    if after.step["op"] == "tool" and after.step["argv"][:2] == ["stage", "add"] and after.told("already exists"):
+        if after.ours["fails"] and not after.theirs["fails"] and "-f" not in after.step["argv"]:
+            assert after.ours["state"] == after.before, "a refused definition changed something"
+            for seen in (after.theirs, after.ours):
+                seen.clear()
+
+
+RULES: list[Callable[[After], None]] = [checked_first, whole_group, failed_run, failed_checkout, execute_bits]
+
+used: Counter[str] = Counter()
+"""How often each rule explained a difference."""

@@ -184,7 +184,7 @@ class _Writer:
         made: list[tuple[str, bool]] = []
         for _ in range(self.pick([1, 1, 1, 2, 3]) if self.once(0.97) else 0):
             self.output(entry, commands, reads, base, at, made)
-        if self.once(0.03):
+        if self.once(0.015):
             commands.append(self.pick(["exit 3", "false"]))
         if self.once(0.05):
             entry["always_changed"] = True
@@ -292,7 +292,8 @@ class _Writer:
             commands.append(f"{{ {body}; }} > {quoted}/all")
             commands.append(f"echo {tag} > {quoted}/in/tag")
             if self.once(0.3):
-                commands.append(f"{{ {body}; }} | wc -c > {quoted}/in/{self.pick(['z', 'size', 'é', 'a b'])}")
+                odd = self.pick(["z", "size", "é", "'a b'"])
+                commands.append(f"{{ {body}; }} | wc -c > {quoted}/in/{odd}")
             if self.once(0.2):
                 commands.append(f"chmod +x {quoted}/all")
         else:
@@ -366,9 +367,11 @@ class _Writer:
         return self.add("delete" if kind < 0.9 else "chmod", path=path, mode="0755")
 
     def edit_params(self) -> None:
+        if not self.params:
+            return self.edit()
         home = self.pick(self.params)
         values = self.params[home]
-        key = self.pick(key for key in values if key != "items")
+        key = self.pick([key for key in values if key != "items"] or ["items"])
         kind = self.chance.random()
         if kind < 0.1:
             del values[key]
@@ -380,7 +383,7 @@ class _Writer:
             values[key] = self.pick([value for value in VALUES if not isinstance(value, (list, dict))])
         if self.once(0.1):
             values["items"] = self.some(["i1", "i2", "i 3", "5"], 3, 1)
-        self.add("write", path=posixpath.join(home, "params.yaml"), yaml=values)
+        return self.add("write", path=posixpath.join(home, "params.yaml"), yaml=values)
 
     def edit_pipeline(self) -> None:
         kind = self.chance.random()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import json
-import os
 import posixpath
 import shlex
 import shutil
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from deliberate import accepted
+from deliberate import RULES, After, used
 from forked import Said
 from scenarios import Step
 from support import differences, picture
@@ -234,21 +234,37 @@ class Workshop:
             (top / name).mkdir()
             twins.append(Twin(top / name, tool, self.env, self.git, ours=name == "ours"))
             twins[-1].start(self.template)
+        before = twins[1].state()
+        many_folders = len({stage["folder"] for stage in stages_of(steps)}) > 1
         for number, step in enumerate(steps):
             theirs, ours = (twin.do(step) for twin in twins)
-            said = [seen.pop("said", None) for seen in (theirs, ours)]
             for seen in (theirs, ours):
-                if "ran" in seen and len({stage["folder"] for stage in stages_of(steps)}) > 1:
+                if many_folders and "ran" in seen:
                     seen["ran"].sort()  # the order of folders is that of the directory
-            if step["op"] in ("tool", "git"):
-                theirs["state"], ours["state"] = (twin.state() for twin in twins)
-            lines = differences(theirs, ours)
-            if lines and accepted(step, theirs, ours, said):
-                lines = []
-                again(twins[0], twins[1])
+            if step["op"] not in ("tool", "git"):
+                before = twins[1].state()
+                continue
+            after = After(step, before, theirs | {"state": twins[0].state()}, ours | {"state": twins[1].state()})
+            before = copy.deepcopy(after.ours["state"])
+            lines = seen_differences(after)
+            explained = False
+            for rule in RULES if lines else ():
+                rule(after)
+                fewer = seen_differences(after)
+                if fewer != lines:
+                    used[rule.__name__] += 1
+                    explained = True
+                lines = fewer
             if lines:
-                return Difference(number, step, lines, "\n".join(map(told, ("dvc", "git-stage"), said)))
+                said = [told(name, seen.get("said")) for name, seen in (("dvc", theirs), ("git-stage", ours))]
+                return Difference(number, step, lines, "\n".join(said))
+            if explained:
+                again(*twins)
         return None
+
+
+def seen_differences(after: After) -> list[str]:
+    return differences(*({key: seen[key] for key in seen if key != "said"} for seen in (after.theirs, after.ours)))
 
 
 def again(theirs: Twin, ours: Twin) -> None:
@@ -282,8 +298,6 @@ def smaller(steps: list[Step], fails: Callable[[list[Step]], bool]) -> list[Step
             else:
                 start += size
         size //= 2
-    for shorter in _less(steps):
-        pass
     changed = True
     while changed:
         changed = False
@@ -371,8 +385,3 @@ def _written(path: str, text: str, mode: str) -> Iterator[str]:
     if folder:
         yield f"mkdir -p {shlex.quote(folder)}"
     yield f"rm -f {quoted}; printf %s {shlex.quote(text)} > {quoted}; chmod {mode} {quoted}"
-
-
-def remove_all(path: Path) -> None:
-    if os.path.lexists(path):
-        shutil.rmtree(path)
