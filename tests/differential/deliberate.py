@@ -46,7 +46,7 @@ class After(NamedTuple):
         """Parts of the state, or the paths in them that `where` selects, are not compared."""
         for seen in (self.theirs, self.ours):
             for part in parts:
-                state = seen["state"][part]
+                state = seen["state"].get(part, {})
                 for path in [path for path in state if where(path)]:
                     del state[path]
 
@@ -88,16 +88,20 @@ def execute_bits(after: After) -> None:
                 ours[path] = theirs[path]
 
 
-def whole_group(after: After) -> None:
-    """A foreach or matrix group is not silently replaced by a stage of its name."""
-    if after.step["op"] == "tool" and after.step["argv"][:2] == ["stage", "add"] and after.told("already exists"):
-        if after.ours["fails"] and not after.theirs["fails"] and "-f" not in after.step["argv"]:
-            assert after.ours["state"] == after.before, "a refused definition changed something"
-            for seen in (after.theirs, after.ours):
-                seen.clear()
+def refused(after: After) -> None:
+    """A foreach or matrix group is not silently replaced by a stage; a dvc.yaml with an error is refused whole."""
+    if not after.ours.get("fails") or after.theirs["fails"]:
+        return
+    if after.told("exists already, with another definition") or re.search(
+        r"dvc\.yaml: .*there is no value for|dvc\.yaml: .*cannot be put into", after.ours["said"].err
+    ):
+        assert after.ours["state"] == after.before, "a refused command changed something"
+        for seen in (after.theirs, after.ours):
+            seen.clear()
+            seen["state"] = {}
 
 
-RULES: list[Callable[[After], None]] = [checked_first, whole_group, failed_run, failed_checkout, execute_bits]
+RULES: list[Callable[[After], None]] = [checked_first, refused, failed_run, failed_checkout, execute_bits]
 
 used: Counter[str] = Counter()
 """How often each rule explained a difference."""

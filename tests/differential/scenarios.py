@@ -513,7 +513,7 @@ class _Writer:
             metric = f" && echo '{{\"v\": {self.added}}}' > {shlex.quote(argv[-1])}"
         else:
             metric = ""
-        argv += self.some([["--desc", "said"], ["--always-changed"], ["-f"]], 1)[0:1][0] if self.once(0.3) else []
+        argv += self.pick([["--desc", "said"], ["--always-changed"], ["-f"]]) if self.once(0.3) else []
         if self.once(0.3):
             argv.append("--run")
         command = f'echo {name} >> "$RAN" && cat {shlex.join(deps)} > {shlex.quote(here)}{metric}'
