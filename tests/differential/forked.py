@@ -48,7 +48,8 @@ class Forked:
     def close(self) -> None:
         assert self.server.stdin is not None
         self.server.stdin.close()
-        self.server.wait(10)
+        self.server.terminate()
+        self.server.wait()
         self.said.cleanup()
 
 

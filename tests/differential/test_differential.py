@@ -22,7 +22,7 @@ def report(workshop: Workshop, steps: list, shrink: bool) -> None:
 
     steps = steps[: difference.number + 1]
     if shrink:
-        steps = smaller(steps, same)
+        steps = smaller(steps, same, 120)
         difference = workshop.play(steps) or difference
     pytest.fail(
         f"{difference.step}\n" + "\n".join(difference.lines) + f"\n{difference.said}\n{script(steps)}", pytrace=False

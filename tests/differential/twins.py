@@ -8,6 +8,7 @@ import posixpath
 import shlex
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -286,8 +287,13 @@ def stages_of(steps: Sequence[Step]) -> list[dict[str, Any]]:
 # Cutting down
 
 
-def smaller(steps: list[Step], fails: Callable[[list[Step]], bool]) -> list[Step]:
-    """The same failure with as few steps, stages and parts of stages as dropping them one by one can reach."""
+def smaller(steps: list[Step], fails_still: Callable[[list[Step]], bool], seconds: float) -> list[Step]:
+    """The same failure with as few steps, stages and parts of stages as dropping them can reach in the given time."""
+    end = time.monotonic() + seconds
+
+    def fails(fewer: list[Step]) -> bool:
+        return time.monotonic() < end and fails_still(fewer)
+
     size = max(1, len(steps) // 2)
     while size:
         start = 0
