@@ -152,12 +152,14 @@ class Cache:
         known = self.memo.file(source, found, legacy=legacy)
         return self.take(source, stamp(found), known=known, legacy=legacy)[0]
 
-    def take(self, source: str, found: Stamp, *, known: str | None = None, legacy: bool = False) -> tuple[Digest, bool]:
+    def take(
+        self, source: str, found: Stamp, *, known: str | None = None, legacy: bool = False, may_link: bool = True
+    ) -> tuple[Digest, bool]:
         """Store the content of the file at absolute `source`, whose stamp is `found`; `known`: its MD5, if that is known.
 
         Returns its digest, and whether `source` is by now surely a file of the kind that `restore` would make of it.
         Reads the file once at most, not at all if its digest is known and the object is there. With hardlinks as the
-        link type the file itself becomes the object.
+        link type the file itself becomes the object if it `may_link`.
         """
         if known is not None:
             digest = Digest(known, False, legacy)
@@ -173,7 +175,7 @@ class Cache:
             fd, is_link = os.open(source, _READ), True
         try:
             kind = self.link_type
-            may_link = kind == "hardlink" and not is_link and found[0] > 0
+            may_link = may_link and kind == "hardlink" and not is_link and found[0] > 0
             temporary = None
             if found[0] <= SMALL:
                 data = _read_all(fd, found[0])

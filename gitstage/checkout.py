@@ -11,7 +11,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from gitstage.cache import Cache
@@ -26,7 +26,7 @@ from gitstage.tree import Measured, WorkTree
 class Wanted(NamedTuple):
     """An output that should hold `digest` (None: nothing was recorded). `part`: only this path inside it.
 
-    `file` says so, for messages.
+    `file` says so, for messages. `own`: its files are copies, whatever the link type (nobody protects them).
     """
 
     path: str
@@ -34,6 +34,7 @@ class Wanted(NamedTuple):
     isexec: bool = False
     part: str | None = None
     file: str = ""
+    own: bool = False
 
 
 class Action(NamedTuple):
@@ -48,7 +49,7 @@ class Action(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class OutputPlan:
     """What is to be done for one output. `change` is for the user; `unsaved`: files that would lose bytes;
-    `missing`: objects the cache lacks, then nothing is done."""
+    `missing`: objects the cache lacks, then nothing is done. `own`: see Wanted."""
 
     path: str
     is_dir: bool
@@ -58,6 +59,7 @@ class OutputPlan:
     missing: tuple[Digest, ...] = ()
     unknown: bool = False
     refused: str | None = None
+    own: bool = False
 
     @property
     def shown(self) -> str:
@@ -105,7 +107,7 @@ def plan(
     planner = _Planner(project.worktree, project.cache, project.folder, relink)
     outputs, removals, agreed = [], [], {}
     for one in wanted:
-        made = planner.output(one)
+        made = replace(planner.output(one), own=one.own)
         outputs.append(made)
         if one.digest is not None and one.part is None and not (made.unsaved or made.missing or made.refused):
             agreed[one.path] = one.digest
@@ -256,7 +258,7 @@ def apply(project: Project, planned: Plan, *, force: bool = False) -> Result:
             continue
         try:
             for action in out.actions:
-                _do(project.folder, project.cache, action, "" if out.change == "deleted" else out.path)
+                _do(project.folder, project.cache, action, "" if out.change == "deleted" else out.path, out.own)
             if out.actions:
                 _drop_empty_folders(project, out)
         except OSError as error:
@@ -275,7 +277,7 @@ def apply(project: Project, planned: Plan, *, force: bool = False) -> Result:
     return Result(order["added"], order["modified"], order["deleted"], files, errors)
 
 
-def _do(root: Root, cache: Cache, action: Action, within: str) -> None:
+def _do(root: Root, cache: Cache, action: Action, within: str, own: bool) -> None:
     if action.kind == "mkdir":
         root.mkdir(action.path)
     elif action.kind == "delete":
@@ -290,7 +292,7 @@ def _do(root: Root, cache: Cache, action: Action, within: str) -> None:
         os.chmod(absolute, stat.S_IMODE(os.stat(absolute).st_mode) | stat.S_IXUSR)
     else:
         assert action.digest is not None
-        cache.restore(action.digest, root, action.path, isexec=action.isexec)
+        cache.restore(action.digest, root, action.path, isexec=action.isexec, kind="copy" if own else None)
 
 
 def _drop_empty_parents(root: Root, path: str, within: str) -> None:

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run; names are those of the command line. `run_cache`: look results up; `share`: file them there;
-    `jobs`: how many stages may run at once."""
+    """How to run; names are those of the command line. `run_cache`: look results up; `share`: file them there, "all":
+    even if not all outputs are kept; `jobs`: how many stages may run at once."""
 
     force: bool = False
     single: bool = False
@@ -56,7 +56,7 @@ class Options:
     commit: bool = True
     relink: bool = True
     run_cache: bool = True
-    share: bool = True
+    share: bool | Literal["all"] = True
     jobs: int = 1
     pull: bool = False
     """Fetch what is missing here from the remotes, results of runs too; `progress` is told."""
@@ -561,7 +561,9 @@ def _restore(run: _Run, stage: Stage, known: Mapping[str, Any]) -> Iterator[Even
     project = run.project
     entries = {entry["path"]: entry for entry in known["outs"]}
     wanted = [
-        checkout.Wanted(out.path, _digest(entries[out.spelled]), bool(entries[out.spelled].get("isexec")))
+        checkout.Wanted(
+            out.path, _digest(entries[out.spelled]), bool(entries[out.spelled].get("isexec")), own=not out.cache
+        )
         for out in stage.outs
     ]
     with _moved_aside(run, stage, [out for out in stage.outs if not out.persist], only_unsaved=True):
@@ -819,8 +821,7 @@ def _save_outputs(run: _Run, stage: Stage) -> list[tuple[Output, Measured]]:
             raise StageFailed(f"output '{out.path}' does not exist after the command")
     found = []
     for out in stage.outs:
-        keep = out.kind != "out" and _is_shared(run, stage)
-        found.append((out, project.store.output(stage, out, commit=options.commit, keep=keep)))
+        found.append((out, project.store.output(stage, out, commit=options.commit, keep=_is_shared(run, stage))))
     return found
 
 
@@ -830,7 +831,7 @@ def _is_shared(run: _Run, stage: Stage) -> bool:
         run.options.commit
         and run.options.share
         and _may_be_cached(run.project, stage)
-        and all(out.cache or out.kind != "out" for out in stage.outs)
+        and (run.options.share == "all" or all(out.cache or out.kind != "out" for out in stage.outs))
     )
 
 
@@ -984,26 +985,34 @@ _CONTENT_KEYS = frozenset(
 )
 
 
+def inputs_now(project: Project, stages: Sequence[Stage]) -> dict[Stage, dict[str, Any]]:
+    """What went into each stage, for `record_stage`; an input or output of any that is missing raises GitstageError."""
+    for stage in stages:
+        for out in stage.outs:
+            if not project.worktree.exists(out.path):
+                raise StageFailed(f"output '{out.path}' of '{stage.label(project.cwd)}' does not exist")
+    return {stage: {} if stage.is_data else project.store.inputs(stage) for stage in stages}
+
+
 def record_stage(
     project: Project,
     stage: Stage,
+    inputs: Mapping[str, Any],
     options: Options,
     lock: RepoLock,
     written: list[str],
     *,
-    changed: bool,
     made_up: Mapping[Stage, Literal["made up", "edited"]] | None = None,
 ) -> Iterator[Event]:
     """`commit`: accept what the work tree holds as the result of `stage`, without running it.
 
-    `changed`: it is not what was recorded, so it is a result of its own for the run cache. `made_up`: see _Run.
+    `inputs`: from `inputs_now`. `made_up`: see _Run.
     """
-    options = replace(options, share=changed)
     run = _Run(project, options, lock, project.pipeline, written, made_up=made_up or {})
     try:
         if stage.is_data:
             yield from _record_data(run, stage)
         else:
-            yield from _record(run, stage, project.store.inputs(stage), None)
+            yield from _record(run, stage, inputs, None)
     finally:
         project.changed_files(run.written)

@@ -102,15 +102,19 @@ class Store:
         """
         recorded = stage.record.outs.get(out.spelled) if stage.record else None
         if commit and (out.cache or keep):
-            measured = self.keep(out.path, legacy=self.uses_legacy(out.path, recorded.digest if recorded else None))
+            legacy = self.uses_legacy(out.path, recorded.digest if recorded else None)
+            measured = self.keep(out.path, legacy=legacy, may_link=out.cache)
         else:
             measured = self._measure(out.path, recorded)
         if measured is None:
             raise StageFailed(f"output '{out.path}' does not exist")
         return measured
 
-    def keep(self, path: str, *, legacy: bool) -> Measured | None:
-        """Put a file, or a directory's files and manifest, into the cache; None if nothing is at `path`."""
+    def keep(self, path: str, *, legacy: bool, may_link: bool = True) -> Measured | None:
+        """Put a file, or a directory's files and manifest, into the cache; None if nothing is at `path`.
+
+        `may_link`: the files may become the objects, where the link type says so.
+        """
         absolute = self.worktree.absolute(path)
         try:
             found = os.stat(absolute)
@@ -118,18 +122,18 @@ class Store:
             return None
         if stat.S_ISREG(found.st_mode):
             known = self.worktree.memo.file(absolute, found, legacy=legacy)
-            digest, in_place = self.cache.take(absolute, stamp(found), known=known, legacy=legacy)
+            digest, in_place = self.cache.take(absolute, stamp(found), known=known, legacy=legacy, may_link=may_link)
             if in_place:
                 self._in_place.add(absolute)
             return Measured(Content(digest, found.st_size, None, bool(found.st_mode & stat.S_IXUSR)))
         if not stat.S_ISDIR(found.st_mode):
             raise PipelineError(f"{path}: is not a file or directory")
-        files = self._keep_files(path, absolute, legacy)
+        files = self._keep_files(path, absolute, legacy, may_link)
         measured = measured_folder(files, legacy=legacy)
         self.cache.add_manifest(measured.listing, legacy=legacy)
         return measured
 
-    def _keep_files(self, path: str, absolute: str, legacy: bool) -> dict[str, tuple[Digest, int]]:
+    def _keep_files(self, path: str, absolute: str, legacy: bool, may_link: bool) -> dict[str, tuple[Digest, int]]:
         memo, cache = self.worktree.memo, self.cache
         memo.load_below(absolute, legacy=legacy)
         files: dict[str, tuple[Digest, int]] = {}
@@ -143,13 +147,13 @@ class Store:
                 if md5 is None and found[0] > SMALL:
                     large.append((folder.prefix + name, full, found))
                     continue
-                digest, in_place = cache.take(full, found, known=md5, legacy=legacy)
+                digest, in_place = cache.take(full, found, known=md5, legacy=legacy, may_link=may_link)
                 if in_place:
                     self._in_place.add(full)
                 files[folder.prefix + name] = digest, found[0]
 
         def add(one: tuple[str, str, Stamp]) -> tuple[Digest, bool]:
-            return cache.take(one[1], one[2], legacy=legacy)
+            return cache.take(one[1], one[2], legacy=legacy, may_link=may_link)
 
         for (name, full, found), (digest, in_place) in zip(large, in_threads(add, large), strict=True):
             if in_place:

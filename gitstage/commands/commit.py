@@ -46,10 +46,10 @@ def command(
             if not (sys.stdin.isatty() and click.confirm(f"'{label}': {why}. Record it as it is?")):
                 raise GitstageError(f"'{label}' is not what was recorded: {why}", f"git stage commit -f {label}")
         written: list[str] = []
-        options = run.Options(relink=not no_relink)
         run.check(project, pipeline, stages)
+        inputs = run.inputs_now(project, stages)
         for one in found:
-            changed = bool(one.changes)
-            recorded = run.record_stage(project, one.stage, options, lock, written, changed=changed, made_up=made_up)
+            options = run.Options(relink=not no_relink, share="all" if force or one.changes else False)
+            recorded = run.record_stage(project, one.stage, inputs[one.stage], options, lock, written, made_up=made_up)
             events.tell(ui, recorded, project.cwd)
         ui.to_commit(project, written)

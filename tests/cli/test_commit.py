@@ -51,13 +51,31 @@ def test_targets(changed: Repo) -> None:
     assert md5("two\n") in changed.read("dvc.lock")
 
 
-def test_missing_output_is_named(changed: Repo) -> None:
+@pytest.mark.parametrize("targets", [["copy"], ["data.dvc", "copy"], []])
+def test_missing_output_is_named_before_anything_is_recorded(changed: Repo, targets: list[str]) -> None:
     changed.remove("out")
     before = changed.state()
-    got = changed.stage("commit", "-f", "copy")
+    got = changed.stage("commit", "-f", *targets)
     assert got.returncode not in (0, 2)
     assert "out" in got.stderr
     assert changed.state() == before
+
+
+def test_what_is_forced_is_a_result_for_later_runs(project: Repo) -> None:
+    """An output that is not kept in the cache is then kept with the result."""
+    project.write({"src": "one\n"})
+    project.stage("run", "-n", "copy", "-d", "src", "-O", "out", "cp src out; echo run >> ../runs", check=True)
+    assert not project.object(md5("one\n")).exists()
+    project.stage("commit", check=True)
+    assert not project.object(md5("one\n")).exists()
+    project.stage("commit", "-f", check=True)
+    assert project.object(md5("one\n")).exists()
+    project.write({"src": "two\n"})
+    project.stage("repro", check=True)
+    project.write({"src": "one\n"})
+    assert "cached" in project.stage("repro", check=True).stdout
+    assert project.read("out") == "one\n"
+    assert (project.path.parent / "runs").read_text() == "run\n" * 2
 
 
 def test_stage_that_never_ran_can_be_recorded(project: Repo) -> None:

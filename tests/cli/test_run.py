@@ -411,6 +411,17 @@ def test_output_of_a_linked_kind_is_made_anew(project: Repo, kind: str) -> None:
     assert os.path.samefile(project.path / "out", project.object(md5("two\n")))
 
 
+def test_a_metric_that_is_not_cached_shares_nothing_with_its_result_in_the_run_cache(project: Repo) -> None:
+    project.write({".dvc/config": "[cache]\n    type = hardlink\n", "src": "1\n"})
+    project.stage("run", "-n", "w", "-d", "src", "-M", "m.json", "cat src > m.json", check=True)
+    project.append("m.json", "2\n")  # in place, as an editor may
+    assert project.object(md5("1\n")).read_text() == "1\n"
+    project.stage("repro", check=True)
+    assert project.read("m.json") == "1\n"
+    project.append("m.json", "2\n")
+    assert project.object(md5("1\n")).read_text() == "1\n"
+
+
 def test_an_earlier_output_that_no_cache_has_is_kept(copied: Repo) -> None:
     copied.write({"out": "by hand\n", "src": "two\n"})
     got = copied.stage("repro", check=True)
