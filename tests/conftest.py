@@ -27,7 +27,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--golden-text", action="store_true", help="list where the text of status and checkout differs from dvc's"
     )
 
-
     group = parser.getgroup("differential")
     group.addoption("--seeds", metavar="A-B", help="the seeds to play in tests/differential instead of the fixed ones")
     group.addoption("--no-shrink", action="store_true", help="print the whole scenario that failed, not a small one")

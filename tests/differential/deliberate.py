@@ -83,9 +83,9 @@ def execute_bits(after: After) -> None:
     )
     theirs, ours = after.theirs["state"].get("work", {}), after.ours["state"].get("work", {})
     for path in theirs.keys() & ours.keys():
-        if theirs[path] != ours[path] and theirs[path][0] == "file" and theirs[path][2] == ours[path][2]:
-            if any("/" + path_inside in "/" + path for path_inside in inside):
-                ours[path] = theirs[path]
+        same = theirs[path][0] == "file" and theirs[path][2] == ours[path][2]
+        if same and any("/" + folder in "/" + path for folder in inside):
+            ours[path] = theirs[path]
 
 
 def refused(after: After) -> None:

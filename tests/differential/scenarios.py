@@ -32,6 +32,10 @@ VALUES: list[Any] = [
     *([1, 2], ["a", "b c"], {"k": 1, "z": [1, {"w": 2}]}, []),
 ]
 MODES = ["0644", "0644", "0644", "0755"]
+REPRO = (
+    *("-f", "-s", "-p", "-P", "--downstream", "--force-downstream", "-k", "--ignore-errors", "--dry", "--no-commit"),
+    *("--no-run-cache", "--allow-missing", "-R", "-f -s", "-P -k", "--glob"),
+)
 
 
 def scenario(seed: int) -> list[Step]:
@@ -282,7 +286,7 @@ class _Writer:
         body = "; ".join(reads) or "true"
         tag = self.chance.randrange(50)
         if kind == "metrics":
-            commands.append(f"printf '{{\"n\": %d, \"in\": {{\"f\": 0.{tag}}}}}' $({{ {body}; }} | wc -c) > {quoted}")
+            commands.append(f'printf \'{{"n": %d, "in": {{"f": 0.{tag}}}}}\' $({{ {body}; }} | wc -c) > {quoted}')
         elif kind == "plots" and path.endswith(".csv"):
             commands.append(f"printf 'x,y\\n1,%d\\n2,{tag}\\n' $({{ {body}; }} | wc -c) > {quoted}")
         elif kind == "plots":
@@ -423,11 +427,7 @@ class _Writer:
     def repro(self) -> None:
         argv = ["repro"]
         if self.once(0.5):
-            argv += self.pick(
-                [["-f"], ["-s"], ["-p"], ["-P"], ["--downstream"], ["--force-downstream"], ["-k"], ["--ignore-errors"]]
-                + [["--dry"], ["--no-commit"], ["--no-run-cache"], ["--allow-missing"], ["-R"], ["-f", "-s"]]
-                + [["-P", "-k"], ["--glob"]]
-            )
+            argv += self.pick(REPRO).split()
         if "-R" in argv:
             argv.append(self.pick(self.homes) or ".")
         elif "--glob" in argv:
