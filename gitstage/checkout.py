@@ -153,7 +153,10 @@ class _Planner:
         steps = []
         if one.isexec and not now.content.isexec:
             steps.append(Action("chmod", one.path))
-        if self.relink and not self.cache.lacks(one.digest):
+        if self.relink:
+            missing = self.cache.lacks(one.digest)
+            if missing:
+                return OutputPlan(one.path, one.digest.is_dir, None, missing=tuple(missing))
             steps = [Action("replace", path, digest, one.isexec) for path, digest in now.at(one.path).items()]
         return OutputPlan(one.path, one.digest.is_dir, "modified" if steps and not self.relink else None, tuple(steps))
 

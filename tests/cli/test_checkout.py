@@ -137,6 +137,14 @@ def test_relink(data: Repo) -> None:
     assert os.path.samefile(data.path / "d/a", data.object(md5("a\n")))
 
 
+def test_relink_without_the_object_fails_and_leaves_the_file(data: Repo) -> None:
+    data.object(md5("one\n")).unlink()
+    before = data.tree()
+    got = data.stage("checkout", "--relink", "f")
+    assert got.returncode == 4
+    assert data.tree() == before
+
+
 def test_outputs_of_another_commit_are_dropped(data: Repo) -> None:
     data.git("checkout", "-q", "-b", "less", "HEAD~1")
     got = data.stage("checkout", check=True)

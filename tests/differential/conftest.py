@@ -29,7 +29,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     assert ours(["init", "-q", "--no-hooks"], template.path, {}).code == 0
     shutil.rmtree(template.path / ".git/gitstage", ignore_errors=True)
     template.git("commit", "-q", "-m", "init")
-    yield Workshop(dvc, ours, git, template.path, folder, env)
+    yield Workshop(dvc, ours, git, template.path, folder)
     dvc.close()
     ours.close()
     os.umask(before)

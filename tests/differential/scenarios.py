@@ -408,6 +408,10 @@ class _Writer:
             entry["deps"] = list(dict.fromkeys(entry["deps"]))
         elif kind < 0.85 and len(entry.get("deps", [])) > 1:
             entry["deps"] = entry["deps"][1:]
+            if isinstance(entry["cmd"], str):  # of itself that is a change for git-stage only
+                entry["cmd"] += " && true"
+            else:
+                entry["cmd"] = [*entry["cmd"], "true"]
         elif "outs" in entry:
             flag = self.pick(["cache", "persist", "push"])
             out = entry["outs"][0]

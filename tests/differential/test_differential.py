@@ -5,32 +5,53 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Sequence
+
 import pytest
-from scenarios import scenario
-from twins import Workshop, script, smaller
+from scenarios import Step, scenario
+from twins import Difference, Workshop, script, smaller
+
+Play = Callable[[Sequence[Step]], Difference | None]
 
 
-def report(workshop: Workshop, steps: list, shrink: bool) -> None:
-    difference = workshop.play(steps)
-    if difference is None:
-        return
-    where = {line.split(":")[0] for line in difference.lines}
+@pytest.fixture
+def check(request: pytest.FixtureRequest) -> Callable[[Play, list[Step]], None]:
+    """Fails the test if playing steps finds a difference, and prints as few of the steps as show it."""
 
-    def same(fewer: list) -> bool:
-        other = workshop.play(fewer)
-        return other is not None and bool(where & {line.split(":")[0] for line in other.lines})
+    def check(play: Play, steps: list[Step]) -> None:
+        difference = play(steps)
+        if difference is None:
+            return
+        where = {line.split(":")[0] for line in difference.lines}
 
-    steps = steps[: difference.number + 1]
-    if shrink:
-        steps = smaller(steps, same, 120)
-        difference = workshop.play(steps) or difference
-    pytest.fail(
-        f"{difference.step}\n" + "\n".join(difference.lines) + f"\n{difference.said}\n{script(steps)}", pytrace=False
-    )
+        def same(fewer: list[Step]) -> bool:
+            other = play(fewer)
+            return other is not None and bool(where & {line.split(":")[0] for line in other.lines})
+
+        steps = steps[: difference.number + 1]
+        if not request.config.getoption("--no-shrink"):
+            steps = smaller(steps, same, 120)
+            difference = play(steps) or difference
+        lines = [str(difference.step), *difference.lines, difference.said, script(steps)]
+        pytest.fail("\n".join(lines), pytrace=False)
+
+    return check
 
 
-def test_same_as_dvc(workshop: Workshop, seed: int, request: pytest.FixtureRequest) -> None:
-    from gitstage.cli import COMMANDS
+@pytest.mark.timeout(600)
+def test_same_as_dvc(workshop: Workshop, seed: int, check: Callable[[Play, list[Step]], None]) -> None:
+    check(workshop.play, scenario(seed))
 
-    steps = [step for step in scenario(seed) if step["op"] != "tool" or step["argv"][0] in {*COMMANDS, "stage"}]
-    report(workshop, steps, not request.config.getoption("--no-shrink"))
+
+@pytest.mark.timeout(600)
+def test_dvc_and_git_stage_take_turns(workshop: Workshop, seed: int, check: Callable[[Play, list[Step]], None]) -> None:
+    chance = random.Random(-seed)
+    steps = []
+    for step in scenario(seed):
+        if step["op"] == "tool" and "status" in step["argv"]:
+            continue  # is asked after every step
+        steps.append(step | {"by": chance.choice(["dvc", "git-stage"])} if step["op"] == "tool" else step)
+        if step["op"] == "tool" and step["argv"][0] == "repro" and chance.random() < 0.5:
+            steps.append({"op": "tool", "argv": ["repro", "-P"], "by": chance.choice(["dvc", "git-stage"])})
+    check(workshop.play_mixed, steps)

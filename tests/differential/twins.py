@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from deliberate import RULES, After, used
+from deliberate import RULES, After, refused_whole, removed_input, used
 from forked import Said
 from scenarios import Step
 from support import differences, picture
@@ -47,7 +47,7 @@ def translated(argv: Sequence[str]) -> list[str]:
 class Twin:
     """A repository at `top`/repo in which a scenario's steps are done with one tool."""
 
-    def __init__(self, top: Path, tool: Tool, env: Mapping[str, str], git: Tool, *, ours: bool) -> None:
+    def __init__(self, top: Path, tool: Tool, git: Tool, *, ours: bool) -> None:
         self.top, self.root, self.tool, self.git, self.ours = top, top / "repo", tool, git, ours
         self.env = {"RAN": str(top / RUN_LOG)}
 
@@ -199,12 +199,25 @@ def shows(step: Step) -> bool:
 def shown(step: Step, text: str) -> Any:
     """What a command printed, without what is arbitrary in it: the order of lists that follow the directory's order."""
     if "--json" not in step["argv"]:
-        return sorted(text.splitlines()) if step["argv"][0] != "dag" or "--mermaid" not in step["argv"] else text
+        return (
+            sorted(filter(None, text.splitlines()))
+            if step["argv"][0] != "dag" or "--mermaid" not in step["argv"]
+            else text
+        )
     try:
         value = json.loads(text or "null")
     except ValueError:
         return text
+    if step["argv"][0] == "metrics":
+        return without_messages(value)
     return in_order(value) if step["argv"][0] == "data" else value
+
+
+def without_messages(value: Any) -> Any:
+    """Errors in JSON by their type alone."""
+    if isinstance(value, dict):
+        return {key: without_messages(inner) for key, inner in value.items() if key != "msg"}
+    return value
 
 
 def in_order(value: Any) -> Any:
@@ -218,8 +231,8 @@ def in_order(value: Any) -> Any:
 class Workshop:
     """Where scenarios are played: the two tools, a template of each kind and a folder for what is made."""
 
-    def __init__(self, dvc: Tool, ours: Tool, git: Tool, template: Path, folder: Path, env: Mapping[str, str]) -> None:
-        self.dvc, self.ours, self.git, self.template, self.folder, self.env = dvc, ours, git, template, folder, env
+    def __init__(self, dvc: Tool, ours: Tool, git: Tool, template: Path, folder: Path) -> None:
+        self.dvc, self.ours, self.git, self.template, self.folder = dvc, ours, git, template, folder
 
     def play(self, steps: Sequence[Step]) -> Difference | None:
         """The first difference, or None if the twins are the same after every step."""
@@ -233,15 +246,15 @@ class Workshop:
         twins = []
         for name, tool in (("dvc", self.dvc), ("ours", self.ours)):
             (top / name).mkdir()
-            twins.append(Twin(top / name, tool, self.env, self.git, ours=name == "ours"))
+            twins.append(Twin(top / name, tool, self.git, ours=name == "ours"))
             twins[-1].start(self.template)
         before = twins[1].state()
         many_folders = len({stage["folder"] for stage in stages_of(steps)}) > 1
         for number, step in enumerate(steps):
             theirs, ours = (twin.do(step) for twin in twins)
             for seen in (theirs, ours):
-                if many_folders and "ran" in seen:
-                    seen["ran"].sort()  # the order of folders is that of the directory
+                if "ran" in seen and (many_folders or step["argv"] not in (["repro"], ["repro", "-P"])):
+                    seen["ran"].sort()  # the order of folders is that of the directory, that of targets that of a set
             if step["op"] not in ("tool", "git"):
                 before = twins[1].state()
                 continue
@@ -261,6 +274,47 @@ class Workshop:
                 return Difference(number, step, lines, "\n".join(said))
             if explained:
                 again(*twins)
+        return None
+
+    def play_mixed(self, steps: Sequence[Step]) -> Difference | None:
+        """Do the steps in one repository, each with the tool that it names in `by`; both must see it the same way.
+
+        After every step both say the same of what has changed, and after a run of everything neither has anything
+        left to run.
+        """
+        top = Path(tempfile.mkdtemp(dir=self.folder))
+        try:
+            return self._play_mixed(steps, top)
+        finally:
+            shutil.rmtree(top, ignore_errors=True)
+
+    def _play_mixed(self, steps: Sequence[Step], top: Path) -> Difference | None:
+        tools = {"dvc": self.dvc, "git-stage": self.ours}
+        hands = {name: Twin(top, tool, self.git, ours=name == "git-stage") for name, tool in tools.items()}
+        hands["dvc"].start(self.template)
+        for number, step in enumerate(steps):
+            by = step.get("by", "git-stage")
+            other = "dvc" if by == "git-stage" else "git-stage"
+            done = hands[by].do(step)
+            if step["op"] != "tool":
+                continue
+            ask = {"op": "tool", "argv": ["status", "--json"]}
+            theirs, ours = (hands[name].do(ask) for name in ("dvc", "git-stage"))
+            after = After(ask, {}, theirs | {"state": {}}, ours | {"state": {}})
+            removed_input(after)
+            refused_whole(after)
+            lines = seen_differences(after)
+            said = [told(name, seen.get("said")) for name, seen in ((by, done), ("dvc", theirs), ("git-stage", ours))]
+            is_whole = step["argv"] == ["repro", "-P"] and not done["fails"]
+            if not lines and is_whole and "always changed" not in json.dumps(ours.get("shows")):
+                before = hands[by].state()
+                second = hands[other].do(step)
+                said.append(told(other, second.pop("said")))
+                lines = differences(
+                    {"fails": False, "state": before}, second | {"state": hands[by].state()}, "a second run"
+                )
+            if lines:
+                return Difference(number, step, [f"after {by}", *lines], "\n".join(said))
         return None
 
 
@@ -361,6 +415,7 @@ def script(steps: Sequence[Step]) -> str:
         "tool init -q; git commit -qm init",
     ]
     for step in steps:
+        lines += [f"TOOL={step['by']}"] if "by" in step else []
         lines += _commands(step)
     return "\n".join(lines) + "\n"
 
