@@ -7,6 +7,7 @@ import os
 import posixpath
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from gitstage.digest import Content, Digest, manifest_bytes, manifest_digest
 from gitstage.errors import CacheMiss, GitstageError, PipelineError
@@ -14,9 +15,11 @@ from gitstage.fs import components, remove_any
 from gitstage.memo import stamp
 from gitstage.pipeline import Output, Pipeline, Stage, is_inside, join
 from gitstage.project import Project
-from gitstage.remote import Progress, Remote
 from gitstage.run import Event, write_data_file
 from gitstage.tree import Measured, measured_folder
+
+if TYPE_CHECKING:
+    from gitstage.remote import Progress, Remote
 
 
 def expand(project: Project, targets: Sequence[str], *, glob: bool) -> list[str]:
