@@ -218,7 +218,7 @@ def lost(state: State, cache: Cache) -> dict[str, Digest]:
 
 
 def compare(old: State, new: State) -> list[Change]:
-    """Every path that either state has, with what became of it, sorted by path.
+    """Every path that either state has, with what became of it, sorted by path, that of a directory with a `/`.
 
     Renamed are an absent and a new path of the same digest; of several the first ones in the order of paths are paired.
     """
@@ -241,7 +241,7 @@ def compare(old: State, new: State) -> list[Change]:
             change = Change("renamed", change.path, change.new, change.new, gone.pop(0).path)
         found.append(change)
     found += [change for left in deleted.values() for change in left]
-    return sorted(found, key=lambda change: change.path)
+    return sorted(found, key=lambda change: change.path + "/" * change.is_dir)
 
 
 def _outputs(pipeline: Pipeline) -> Iterator[tuple[Stage, Output]]:

@@ -397,6 +397,8 @@ def check(project: Project, pipeline: Pipeline, stages: Sequence[Stage]) -> None
 
 def _now(run: _Run, stage: Stage) -> StageStatus:
     (found,) = merged.marked(status(run.pipeline, run.project.worktree, run.project.cache, [stage]), run.made_up)
+    if stage.frozen:
+        return replace(found, changes=tuple(change for change in found.changes if change.role != "always"))
     return found
 
 
@@ -897,7 +899,7 @@ def _write_lock(run: _Run, stage: Stage, entry: dict[str, Any]) -> Iterator[Even
         atomic_write(project.worktree.absolute(path), new)
         run.written.append(path)
         yield LockWritten(stage.label(project.cwd), path, is_new=old is None)
-    if stage in run.made_up:
+    if stage in run.made_up or not (run.options.share or project.runs.holds(entry)):
         merged.remember_run(project, entry)
     project.remember_restored({**project.restored(), **agreed})
 

@@ -80,6 +80,11 @@ class RunCache:
                     os.chmod(made, 0o2775)  # noqa: S103  cache.shared = group asks for it
         atomic_write(path, data, 0o664 if self._shared else FILE_MODE)
 
+    def holds(self, entry: Mapping[str, Any]) -> bool:
+        """Is this very result filed?"""
+        key = key_of(entry)
+        return os.path.isfile(f"{self.folder}/{key[:2]}/{key}/{value_of(entry)}")
+
     def find(self, entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Results whose inputs are those of `entry` (its outs need a path only), newest first.
 

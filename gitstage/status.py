@@ -115,7 +115,7 @@ def compare(stage: Stage, found: Found) -> Iterable[Change]:
     record = stage.record
     if record is not None and stage.name is not None and record.cmd != stage.cmd:
         yield Change("cmd", "changed", recorded=record.cmd, found=stage.cmd)
-    if stage.is_callback or (stage.always_changed and not stage.frozen):
+    if stage.is_callback or stage.always_changed:  # also of a frozen stage, which is not run for it
         yield Change("always", "always changed")
     if not stage.frozen:
         yield from _inputs(stage, found)

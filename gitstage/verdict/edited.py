@@ -34,7 +34,8 @@ def _by_hand(project: Project, repo: Repo, pipeline: Pipeline) -> set[Stage]:
     checked out, a run of theirs would have left its result among the known ones, and no commit has that record.
 
     A lock that is in no commit yet is not judged; nor is a record whose outputs are not all in the cache, of
-    which the comparison tells as much.
+    which the comparison tells as much; nor a stage whose committed record has left no result here either, so that known
+    results are not all that were.
     """
     stages = [stage for stage in pipeline.stages if stage.record is not None and _leaves_a_result(stage)]
     if not stages:
@@ -45,7 +46,11 @@ def _by_hand(project: Project, repo: Repo, pipeline: Pipeline) -> set[Stage]:
     found = [stage for stage in stages if stage.lock_file in changed and not _has_run(project, stage)]
     for lock in sorted({stage.lock_file for stage in found}):
         unknown = {stage.name: stage for stage in found if stage.lock_file == lock}
-        for entries in _committed(project, lock):
+        before = _entries(project, "HEAD", lock)
+        known = {name for name, entry in before.items() if project.runs.holds(entry)}
+        for name in [name for name in unknown if name not in known]:
+            found.remove(unknown.pop(name))
+        for entries in _committed(project, lock) if unknown else ():
             for name in [name for name, stage in unknown.items() if _is_entry(stage, entries.get(name or ""))]:
                 found.remove(unknown.pop(name))
             if not unknown:
@@ -86,8 +91,16 @@ def _committed(project: Project, lock: str) -> Iterator[Mapping[str, Any]]:
     limit = f"--max-count={_COMMITS}"
     commits = repo.git("rev-list", limit, "--all", "--reflog", *repo.others(), "--", path, check=False).decode().split()
     for commit in commits:
-        data = repo.git("cat-file", "blob", f"{commit}:{posixpath.normpath(path)}", check=False)
-        try:
-            yield formats.parse_lock(data, lock)["stages"]
-        except FormatError:
-            continue
+        yield _entries(project, commit, lock)
+
+
+def _entries(project: Project, commit: str, lock: str) -> Mapping[str, Any]:
+    """What a lock records in a commit; nothing if it is not there or cannot be read."""
+    assert project.repo is not None
+    path = posixpath.normpath(project.in_repo(lock))
+    data = project.repo.git("cat-file", "blob", f"{commit}:{path}", check=False)
+    try:
+        entries: Mapping[str, Any] = formats.parse_lock(data, lock)["stages"]
+    except FormatError:
+        return {}
+    return entries

@@ -150,3 +150,23 @@ def test_an_edited_lock_is_run_again_or_accepted(ran: Repo) -> None:
     assert ran.stage("status", check=True).stdout != CLEAN
     ran.stage("commit", "-f", "s", check=True)
     assert ran.stage("status", check=True).stdout == CLEAN
+
+
+def test_a_record_that_left_no_result_is_not_called_edited(ran: Repo) -> None:
+    ran.write({"src": "two\n"})
+    ran.stage("repro", "--no-commit", check=True)
+    ran.stage("commit", check=True)
+    assert ran.stage("status", "--json", check=True).stdout == "{}\n"
+
+
+def test_nothing_is_called_edited_where_known_results_are_lost(ran: Repo) -> None:
+    ran.write({"src": "two\n"})
+    ran.stage("repro", check=True)
+    ran.remove(".dvc/cache/runs")
+    assert ran.stage("status", "--json", check=True).stdout == "{}\n"
+
+
+def test_a_frozen_stage_that_always_runs_is_shown_and_does_not_run(ran: Repo) -> None:
+    ran.append("dvc.yaml", "    frozen: true\n    always_changed: true\n")
+    assert ran.stage("status", "--json", check=True).stdout == '{"s": ["always changed"]}\n'
+    assert "Running" not in ran.stage("repro", check=True).stdout

@@ -96,7 +96,7 @@ def failed_run(after: After) -> None:
         if after.theirs.get("ran") != after.ours.get("ran"):
             after.excuse()
         after.leave_out("work")
-        after.leave_out("meta", where=lambda path: path.endswith(".gitignore"))
+        after.leave_out("meta", "index", where=lambda path: path.endswith(".gitignore"))
 
 
 def order_of_stages(after: After) -> None:
@@ -130,13 +130,41 @@ def removed_input(after: After) -> None:
                 del changed[label]
 
 
+def gc_keeps_more(after: After) -> None:
+    """gc keeps what the index, stashes and commits that cannot be read need."""
+    if after.verb == "gc" and not after.ours["fails"]:
+        theirs, ours = (seen["state"].get("cache", {}) for seen in (after.theirs, after.ours))
+        if theirs.items() <= ours.items() <= after.before["cache"].items():
+            after.leave_out("cache")
+
+
+def whole_entries(after: After) -> None:
+    """The line of an odd name leaves .gitignore with its output; vars and plots stay when the last stage goes."""
+    if after.verb in ("remove", "move"):
+        theirs, ours = (seen["state"].get("meta", {}) for seen in (after.theirs, after.ours))
+        for path in theirs.keys() & ours.keys():
+            if path.endswith(".gitignore"):
+                theirs[path], ours[path] = (re.sub(r".*\\.*\n", "", text) for text in (theirs[path], ours[path]))
+        for path in ours.keys() - theirs.keys():
+            if path.endswith("dvc.yaml") and not ours[path].get("stages") and len(ours[path]) > 1:
+                del ours[path]
+
+
+def never_made(after: After) -> None:
+    """An output that was never made is in no diff."""
+    if after.verb == "diff" and isinstance(after.theirs.get("shows"), dict):
+        for kind in ("added", "deleted"):
+            theirs, ours = (seen["shows"].get(kind, []) for seen in (after.theirs, after.ours))
+            theirs[:] = [item for item in theirs if item in ours or item.get("hash", None) is not None]
+
+
 def execute_bits(after: After) -> None:
     """A file in a directory output that has the right content is not replaced, so its mode stays (none is recorded)."""
     inside = tuple(
-        match.group(1) + "/"
+        (match.group(1) or match.group(2)).strip("'\"") + "/"
         for text in after.ours["state"].get("meta", {}).values()
         if isinstance(text, str)
-        for match in re.finditer(r"^- (?:path: (.*)\n(?:.*\n)? *md5: .*\.dir$)", text, re.M)
+        for match in re.finditer(r"md5: \w+\.dir\n(?:  .*\n)*?  path: (.*)|path: (.*)\n.*\n *md5: \w+\.dir", text)
     )
     theirs, ours = after.theirs["state"].get("work", {}), after.ours["state"].get("work", {})
     for path in theirs.keys() & ours.keys():
@@ -146,7 +174,18 @@ def execute_bits(after: After) -> None:
 
 
 RULES: list[Callable[[After], None]] = [
-    *(nothing_done, refused, dvc_gives_up, failed_run, order_of_stages, kept, removed_input, execute_bits),
+    *(
+        nothing_done,
+        refused,
+        dvc_gives_up,
+        failed_run,
+        order_of_stages,
+        kept,
+        removed_input,
+        gc_keeps_more,
+        whole_entries,
+    ),
+    *(never_made, execute_bits),
 ]
 
 used: Counter[str] = Counter()

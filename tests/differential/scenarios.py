@@ -24,14 +24,13 @@ from typing import Any
 Step = dict[str, Any]
 
 PLAIN_NAMES = ["a", "b", "c", "raw", "part", "x1", "model", "feats", "clean", "report", "q-r", "n_m", "v.1"]
-ODD = ["a b", "#x", "[x]", "!not", "a*b", "q?", "grün", "日本", "it's", "x=y", "p+q", "~t", "$d", "tab\tt", "%41"]
+ODD = ["a b", "#x", "[x]", "!not", "a*b", "q?", "grün", "日本", "it's", "x=y", "p+q", "~t", "$d", "%41"]
 SUFFIXES = ["", ".txt", ".csv", ".bin", ".d"]
 TEXTS = ["one\n", "two\n", "", "no newline", "a\nb\nc\n", "crlf\r\nx\r\n", "\tindent\n", "ünï\n", "0\n" * 50]
 VALUES: list[Any] = [
     *(0.1, 0.01, 1e-5, 1, 3, 10, True, False, "adam", "yes", "1e5", "010", "a b", None, 2.50, -7, "", "x: y", "#n"),
     *([1, 2], ["a", "b c"], {"k": 1, "z": [1, {"w": 2}]}, []),
 ]
-MODES = ["0644", "0644", "0644", "0755"]
 REPRO = (
     *("-f", "-s", "-p", "-P", "--downstream", "--force-downstream", "-k", "--ignore-errors", "--dry", "--no-commit"),
     *("--no-run-cache", "--allow-missing", "-R", "-f -s", "-P -k", "--glob"),
@@ -61,6 +60,7 @@ class _Writer:
         self.homes = [""]
         if self.once(0.4):
             self.homes.append(self.pick(["sub", "sub dir", "deep/er"]))
+        self.executables = True
         self.oddness = self.pick([0, 0.1, 0.4])
 
     # Chance
@@ -86,6 +86,9 @@ class _Writer:
                 return path
         raise AssertionError("no name is left")
 
+    def mode(self) -> str:
+        return self.pick(["0644", "0644", "0644", "0755"]) if self.executables else "0644"
+
     def text(self) -> str:
         return self.pick(TEXTS) if self.once(0.5) else f"text {self.chance.randrange(1000)}\n"
 
@@ -108,7 +111,9 @@ class _Writer:
         if self.once(0.1):
             self.tool("config", "core.autostage", "true")
         if self.once(0.1):
-            self.tool("config", "cache.type", self.pick(["hardlink,copy", "symlink", "copy"]))
+            kind = self.pick(["hardlink,copy", "symlink", "copy"])
+            self.tool("config", "cache.type", kind)
+            self.executables = kind != "hardlink,copy"  # a hard link has the mode of the object, which is protected
         self.sources()
         for home in self.homes:
             if home == "" or self.once(0.7):
@@ -133,22 +138,22 @@ class _Writer:
         for _ in range(self.chance.randint(1, 4)):
             folder = self.pick(["", "", "src", *self.homes])
             path = self.name(folder)
-            self.add("write", path=path, text=self.text(), mode=self.pick(MODES))
+            self.add("write", path=path, text=self.text(), mode=self.mode())
             self.files.append(path)
         for _ in range(self.chance.randint(0, 2)):
             folder = self.name(suffix="")
             for _ in range(self.chance.randint(1, 4)):
                 path = self.name(posixpath.join(folder, self.pick(["", "", "in", "in/ner"])))
-                self.add("write", path=path, text=self.text(), mode=self.pick(MODES))
+                self.add("write", path=path, text=self.text(), mode=self.mode())
             self.folders.append(folder)
         for path in self.some([*self.files, *self.folders], 2):
             self.tool("add", path)
             self.data.append(path)
 
     def write_params(self, home: str) -> None:
-        values = {key: self.pick(VALUES) for key in self.some(["lr", "depth", "name", "flag", "size"], 4, 1)}
+        values = {key: self.pick(VALUES) for key in self.some(["lr", "depth", "name", "flag", "seed"], 4, 1)}
         if self.once(0.5):
-            values["train"] = {key: self.pick(VALUES) for key in self.some(["opt", "steps", "nfiles"], 3, 1)}
+            values["train"] = {key: self.pick(VALUES) for key in self.some(["opt", "steps", "rate"], 3, 1)}
         values["items"] = self.some(["i1", "i2", "i 3", "4"], 3, 1)
         self.params[home] = values
         self.add("write", path=posixpath.join(home, "params.yaml"), yaml=values)
@@ -298,11 +303,11 @@ class _Writer:
             if self.once(0.3):
                 odd = self.pick(["z", "size", "é", "'a b'"])
                 commands.append(f"{{ {body}; }} | wc -c > {quoted}/in/{odd}")
-            if self.once(0.2):
+            if self.executables and self.once(0.2):
                 commands.append(f"chmod +x {quoted}/all")
         else:
             commands.append(f"{{ {body}; echo {tag}; }} {'>>' if flags.get('persist') else '>'} {quoted}")
-            if self.once(0.1):
+            if self.executables and self.once(0.1):
                 commands.append(f"chmod +x {quoted}")
         entry.setdefault(kind, []).append({here: flags} if flags else here)
         made.append((path, is_folder))
@@ -355,7 +360,7 @@ class _Writer:
         elif kind < 0.85:
             self.add("delete", path=self.pick([path, *self.folders]))
         else:
-            self.add("chmod", path=path, mode=self.pick(["0755", "0644", "0600"]))
+            self.add("chmod", path=path, mode=self.mode())
 
     def edit_out(self) -> None:
         if not self.outs:
@@ -368,7 +373,7 @@ class _Writer:
             path = posixpath.join(path, self.pick(["all", "in/tag", "extra"]))
         if kind < 0.8:
             return self.add("write", path=path, text=self.text())
-        return self.add("delete" if kind < 0.9 else "chmod", path=path, mode="0755")
+        return self.add("delete" if kind < 0.9 else "chmod", path=path, mode=self.mode())
 
     def edit_params(self) -> None:
         if not self.params:
@@ -459,8 +464,10 @@ class _Writer:
                 lambda: self.tool("data", "status", "--json", "--untracked-files", "all"),
                 lambda: self.tool("diff", "--json", *self.some(["--show-hash", "--hide-missing"], 1), *revisions),
                 lambda: self.tool("metrics", "show", "--json"),
-                lambda: self.tool("metrics", "diff", "--json", *self.some(["--all"], 1), *revisions),
-                lambda: self.tool("params", "diff", "--json", *self.some(["--all", "--deps"], 1), *revisions),
+                lambda: self.tool("metrics", "diff", "--json", *revisions),
+                lambda: self.tool("metrics", "diff", "--json", "--all"),
+                lambda: self.tool("params", "diff", "--json", *self.some(["--deps"], 1), *revisions),
+                lambda: self.tool("params", "diff", "--json", "--all"),
                 lambda: self.tool("ls", ".", *self.some(["-R", "--dvc-only"], 2), "--json"),
                 lambda: self.tool("dag", "--mermaid"),
                 lambda: self.tool("dag", "--dot", *self.some(["-o"], 1)),
@@ -492,7 +499,7 @@ class _Writer:
             self.tool("add", posixpath.join(self.pick(self.data), "new"))
         elif kind < 0.9:
             path = self.name(self.pick(["", "", "src", *self.homes]))
-            self.add("write", path=path, text=self.text(), mode=self.pick(MODES))
+            self.add("write", path=path, text=self.text(), mode=self.mode())
             self.tool("add", path, *(["--no-commit"] if self.once(0.1) else []))
             self.files.append(path)
             self.data.append(path)

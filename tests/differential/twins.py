@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import posixpath
+import re
 import shlex
 import shutil
 import tempfile
@@ -198,19 +199,20 @@ def shows(step: Step) -> bool:
 
 def shown(step: Step, text: str) -> Any:
     """What a command printed, without what is arbitrary in it: the order of lists that follow the directory's order."""
+    verb = step["argv"][0]
     if "--json" not in step["argv"]:
-        return (
-            sorted(filter(None, text.splitlines()))
-            if step["argv"][0] != "dag" or "--mermaid" not in step["argv"]
-            else text
-        )
+        for number, label in re.findall(r'(node\d+)\["(.*)"\]', text):  # the order of a graph's components is arbitrary
+            text = re.sub(rf"\b{number}\b", label.replace("\\", r"\\"), text)
+        return sorted(filter(None, text.splitlines()))
     try:
         value = json.loads(text or "null")
     except ValueError:
         return text
-    if step["argv"][0] == "metrics":
+    if verb == "metrics":
         return without_messages(value)
-    return in_order(value) if step["argv"][0] == "data" else value
+    if verb == "ls":
+        return {item["path"]: {key: item[key] for key in item if key != "size"} for item in value}
+    return in_order(value) if verb == "data" else value
 
 
 def without_messages(value: Any) -> Any:
@@ -328,6 +330,10 @@ def again(theirs: Twin, ours: Twin) -> None:
         shutil.rmtree(theirs.top / name, ignore_errors=True)
         if (ours.top / name).exists():
             shutil.copytree(ours.top / name, theirs.top / name, symlinks=True)
+    for path, entry in picture(theirs.root, skip=(".git", ".dvc")).items():
+        if entry[0] == "link":
+            (theirs.root / path).unlink()
+            (theirs.root / path).symlink_to(entry[1].replace(str(ours.top), str(theirs.top)))
 
 
 def told(name: str, said: Said | None) -> str:
