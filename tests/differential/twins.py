@@ -231,10 +231,15 @@ def in_order(value: Any) -> Any:
 
 
 class Workshop:
-    """Where scenarios are played: the two tools, a template of each kind and a folder for what is made."""
+    """Where scenarios are played: the two tools, ours also as the installed command, a template and a folder to work in."""
 
-    def __init__(self, dvc: Tool, ours: Tool, git: Tool, template: Path, folder: Path) -> None:
-        self.dvc, self.ours, self.git, self.template, self.folder = dvc, ours, git, template, folder
+    def __init__(self, dvc: Tool, ours: Tool, command: Tool, git: Tool, template: Path, folder: Path) -> None:
+        self.dvc, self.ours, self.command, self.git = dvc, ours, command, git
+        self.template, self.folder = template, folder
+
+    def play_with_command(self, steps: Sequence[Step]) -> Difference | None:
+        """As `play`, but git-stage is started for every call."""
+        return Workshop(self.dvc, self.command, self.command, self.git, self.template, self.folder).play(steps)
 
     def play(self, steps: Sequence[Step]) -> Difference | None:
         """The first difference, or None if the twins are the same after every step."""
