@@ -398,7 +398,7 @@ def check(project: Project, pipeline: Pipeline, stages: Sequence[Stage]) -> None
 def _now(run: _Run, stage: Stage) -> StageStatus:
     (found,) = merged.marked(status(run.pipeline, run.project.worktree, run.project.cache, [stage]), run.made_up)
     if stage.frozen:
-        return replace(found, changes=tuple(change for change in found.changes if change.role != "always"))
+        return found._replace(changes=tuple(change for change in found.changes if change.role != "always"))
     return found
 
 
