@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, manifest_digest, parse_manifest
 from gitstage.errors import CacheMiss, FormatError, GitstageError
-from gitstage.fs import FILE_MODE, UMASK, Root, Scratch, clone
+from gitstage.fs import CREATE, FILE_MODE, READ, UMASK, Root, Scratch, clone, copy_in_kernel
 from gitstage.memo import Memo, Stamp, is_racy, stamp
 
 LINK_TYPES = ("reflink", "hardlink", "symlink", "copy")
@@ -167,12 +167,12 @@ class Cache:
                 return digest, False
         read_at = time.time_ns()
         try:
-            fd = os.open(source, _READ | _NOFOLLOW)
+            fd = os.open(source, READ | _NOFOLLOW)
             is_link = False
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
-            fd, is_link = os.open(source, _READ), True
+            fd, is_link = os.open(source, READ), True
         try:
             kind = self.link_type
             may_link = may_link and kind == "hardlink" and not is_link and found[0] > 0
@@ -234,7 +234,7 @@ class Cache:
 
     def _write(self, data: bytes, digest: Digest) -> None:
         temporary = self.temporary()
-        fd = os.open(temporary, _CREATE, PROTECTED)
+        fd = os.open(temporary, CREATE, PROTECTED)
         try:
             view = memoryview(data)
             while view:
@@ -244,7 +244,7 @@ class Cache:
         self.publish(temporary, digest, is_protected=not UMASK & PROTECTED)
 
     def _copy_and_hash(self, fd: int, target: str, legacy: bool) -> str:
-        out = os.open(target, _CREATE, 0o600)
+        out = os.open(target, CREATE, 0o600)
         try:
             return _hash(fd, out, legacy)
         finally:
@@ -440,9 +440,7 @@ class Cache:
         return os.stat(name, dir_fd=fd)
 
 
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def _read_all(fd: int, size: int) -> bytes:
@@ -469,16 +467,16 @@ def _hash(fd: int, out: int | None, legacy: bool) -> str:
 
 def _copy(source: str, target: str, mode: int, when: int) -> None:
     """Copy a file's bytes into a new file with permissions `mode` and mtime `when` (ns)."""
-    fd = os.open(source, _READ)
+    fd = os.open(source, READ)
     try:
-        out = os.open(target, _CREATE, mode)
+        out = os.open(target, CREATE, mode)
         try:
             data = os.read(fd, SMALL)
             if len(data) == SMALL:
-                _copy_rest(fd, out, data)
-            else:
-                while data:
-                    data = data[os.write(out, data) :] or os.read(fd, SMALL)
+                copy_in_kernel(fd, out)
+                data = os.read(fd, SMALL)
+            while data:
+                data = data[os.write(out, data) :] or os.read(fd, SMALL)
             if mode & UMASK:
                 os.chmod(target, mode)
             os.utime(out if os.utime in os.supports_fd else target, ns=(when, when))
@@ -486,20 +484,6 @@ def _copy(source: str, target: str, mode: int, when: int) -> None:
             os.close(out)
     finally:
         os.close(fd)
-
-
-def _copy_rest(fd: int, out: int, data: bytes) -> None:
-    """Copy a large file of which `data` is read already: within the kernel where that works."""
-    if hasattr(os, "copy_file_range"):
-        size, done = os.fstat(fd).st_size, 0
-        with contextlib.suppress(OSError):
-            while done < size and (count := os.copy_file_range(fd, out, size - done, done, done)):
-                done += count
-        os.lseek(fd, done, os.SEEK_SET)
-        os.lseek(out, done, os.SEEK_SET)
-        data = os.read(fd, SMALL)
-    while data:
-        data = data[os.write(out, data) :] or os.read(fd, SMALL)
 
 
 def _names(folder: str) -> list[str]:

@@ -24,6 +24,10 @@ Done = tuple[str, RemoteError | None]
 """A key, and what went wrong with it (None: nothing)."""
 
 
+Hashed = dict[str, tuple[str, int]]
+"""Key -> MD5 (32 hex digits) and size in bytes of what was written for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """An object on a remote. `key` is "/"-separated below the remote's root; `size` in bytes; `md5` (32 hex digits) and
@@ -60,8 +64,11 @@ class Backend(Protocol):
     def put(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterable[Done]:
         """Store local files: (absolute path, key)."""
 
-    def get(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterable[Done]:
-        """Fetch objects: (key, absolute path of a temporary file, which the caller owns and which is not there yet)."""
+    def get(self, items: Sequence[tuple[str, str]], moved: Moved, hashed: Hashed | None = None) -> Iterable[Done]:
+        """Fetch objects: (key, absolute path of a temporary file, which the caller owns and which is not there yet).
+
+        A backend that has the bytes in its hands enters into `hashed` what they are, before it yields the key.
+        """
 
     def delete(self, keys: Collection[str]) -> Iterable[Done]:
         """Remove objects; one that is absent is no error."""

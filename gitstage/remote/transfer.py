@@ -20,7 +20,7 @@ from typing import Protocol
 from gitstage.cache import Cache
 from gitstage.digest import Digest, hash_stream
 from gitstage.errors import CacheMiss, GitstageError, SystemFailure
-from gitstage.remote.backend import Backend, Listed, RemoteError
+from gitstage.remote.backend import Backend, Hashed, Listed, RemoteError
 from gitstage.remote.generation import Generation
 from gitstage.remote.record import DAY, PushRecord
 
@@ -420,21 +420,26 @@ class Remote:
     def _get(self, digests: Sequence[Digest], progress: Progress) -> Iterator[tuple[Digest, int | GitstageError]]:
         """Each object with its size, now that it is in the cache, or with what went wrong."""
         places = {digest.key: (digest, self.cache.temporary()) for digest in digests}
+        hashed: Hashed = {}
         waiting: list[tuple[str, Future[int | GitstageError]]] = []
         pool: ThreadPoolExecutor | None = None
         try:
             items = [(key, temporary) for key, (_, temporary) in places.items()]
-            for key, error in self.backend.get(items, progress.moved):
+            for key, error in self.backend.get(items, progress.moved, hashed):
                 digest, temporary = places[key]
+                known = None if digest.legacy else hashed.get(key)
                 if error is not None:
                     progress.done(key)
                     yield digest, error
-                elif _file_size(temporary) <= _HASH_INLINE:
+                elif known is not None or _file_size(temporary) <= _HASH_INLINE:
                     progress.done(key)
-                    yield digest, self._take_in(digest, temporary)
+                    result = self._take_in(digest, temporary, known)
+                    if isinstance(result, int):
+                        del places[key]
+                    yield digest, result
                 else:
                     pool = pool or ThreadPoolExecutor(min(4, os.cpu_count() or 1))
-                    waiting.append((key, pool.submit(self._take_in, digest, temporary)))
+                    waiting.append((key, pool.submit(self._take_in, digest, temporary, None)))
             for key, future in waiting:
                 progress.done(key)
                 yield places[key][0], future.result()
@@ -443,11 +448,15 @@ class Remote:
                 pool.shutdown(cancel_futures=True)
             _remove(temporary for _, temporary in places.values())
 
-    def _take_in(self, digest: Digest, temporary: str) -> int | GitstageError:
-        """A fetched file becomes an object of the cache if it is what its name says."""
+    def _take_in(self, digest: Digest, temporary: str, known: tuple[str, int] | None) -> int | GitstageError:
+        """A fetched file becomes an object of the cache if it is what its name says. `known`: what was written into it
+        (MD5 and size), else it is read."""
         try:
-            with open(temporary, "rb") as stream:
-                md5, size = hash_stream(stream, legacy=digest.legacy)
+            if known is not None:
+                md5, size = known
+            else:
+                with open(temporary, "rb") as stream:
+                    md5, size = hash_stream(stream, legacy=digest.legacy)
             if md5 != digest.hex:
                 return _Wrong(
                     f"remote '{self.name}' holds something else as {digest.key} ({size} bytes, MD5 {md5})",

@@ -17,7 +17,7 @@ from gitstage.errors import CacheMiss, GitstageError
 from gitstage.fs import Root, Scratch
 from gitstage.memo import Memo
 from gitstage.remote import Need, PushRecord, Remote, RemoteError, generation
-from gitstage.remote.backend import Done, Listed, Moved
+from gitstage.remote.backend import Done, Hashed, Listed, Moved
 from gitstage.remote.backends.local import LocalBackend
 
 
@@ -46,8 +46,11 @@ class Counting(LocalBackend):
     def put(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterator[Done]:
         return self._some("put", items, [key for _, key in items], super().put, moved)
 
-    def get(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterator[Done]:
-        return self._some("get", items, [key for key, _ in items], super().get, moved)
+    def get(self, items: Sequence[tuple[str, str]], moved: Moved, hashed: Hashed | None = None) -> Iterator[Done]:
+        def fetch(some: Sequence[tuple[str, str]], moved: Moved) -> Iterator[Done]:
+            return LocalBackend.get(self, some, moved, hashed)
+
+        return self._some("get", items, [key for key, _ in items], fetch, moved)
 
     def _some(
         self, verb: str, items: Sequence[tuple[str, str]], keys: list[str],

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from gitstage.errors import ConfigError
-from gitstage.remote.backend import Done, Listed, Moved, RemoteError
+from gitstage.remote.backend import Done, Hashed, Listed, Moved, RemoteError
 from gitstage.remote.backends.parallel import Patience, beside
 
 JOBS = 4
@@ -95,7 +95,7 @@ class FsspecBackend:
                 self._fs.rm_file(part)
             raise
 
-    def get(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterator[Done]:
+    def get(self, items: Sequence[tuple[str, str]], moved: Moved, hashed: Hashed | None = None) -> Iterator[Done]:
         def fetch(item: tuple[str, str], stop: threading.Event) -> Done:
             key, path = item
             return key, self._outcome(lambda: self._fs.get_file(self._at(key), path), key, stop, moved, path)

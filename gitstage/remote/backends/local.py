@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from gitstage.fs import FILE_MODE, UMASK, clone
-from gitstage.remote.backend import Done, Listed, Moved, RemoteError
+from gitstage.digest import hash_bytes
+from gitstage.fs import CREATE, FILE_MODE, READ, UMASK, clone, copy_in_kernel
+from gitstage.remote.backend import Done, Hashed, Listed, Moved, RemoteError
 
-_BLOCK = 4 << 20
+_BLOCK = 1 << 20
 _SMALL = 1 << 16  # bytes up to which a file costs more to hand to a thread than to copy
 _OBJECT_MODE = 0o444
 
@@ -28,6 +31,7 @@ class LocalBackend:
         self._folder_mode = 0o2775 if options.get("shared") == "group" else 0o777 & ~UMASK
         self._made: set[str] = set()
         self._clones = True
+        self._names = (f".{os.urandom(8).hex()}{number:06x}.tmp" for number in itertools.count())
 
     def list(self, prefix: str) -> Iterator[Listed]:
         stack = [prefix.rstrip("/")]
@@ -63,10 +67,18 @@ class LocalBackend:
         return found
 
     def put(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterator[Done]:
-        return self._each([(source, key, key) for source, key in items], self._put, moved)
+        def send(source: str, key: str, data: bytes | None) -> None:
+            self._put(source, key, data, moved)
 
-    def get(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterator[Done]:
-        return self._each([(self._at(key), target, key) for key, target in items], self._get, moved)
+        return self._each([(source, key, key) for source, key in items], send)
+
+    def get(self, items: Sequence[tuple[str, str]], moved: Moved, hashed: Hashed | None = None) -> Iterator[Done]:
+        keys = {target: key for key, target in items}
+
+        def fetch(source: str, target: str, data: bytes | None) -> None:
+            self._copy(source, target, 0o666, data, keys[target], moved, hashed)
+
+        return self._each([(self._at(key), target, key) for key, target in items], fetch)
 
     def delete(self, keys: Collection[str]) -> Iterator[Done]:
         for key in keys:
@@ -84,27 +96,32 @@ class LocalBackend:
         return f"{self.folder}/{key}" if key else self.folder
 
     def _each(
-        self, items: Sequence[tuple[str, str, str]], move: Callable[[str, str, str, Moved], None], moved: Moved
+        self, items: Sequence[tuple[str, str, str]], move: Callable[[str, str, bytes | None], None]
     ) -> Iterator[Done]:
-        """Small files one after the other, big ones beside each other; what is yielded is (key, error)."""
+        """Small files one after the other, big ones beside each other; `items` are (source, target, key).
+
+        `move` gets a small file's content.
+        """
         big = []
         for source, target, key in items:
             try:
-                is_big = os.stat(source).st_size > _SMALL
-            except OSError:
-                is_big = False
-            if is_big:
+                data = _content(source)
+            except OSError as error:
+                error.filename = source
+                yield key, self._error(key, error)
+                continue
+            if data is None:
                 big.append((source, target, key))
             else:
-                yield key, self._try(move, source, target, key, moved)
+                yield key, self._try(move, source, target, data, key)
         if len(big) < 2:
             for source, target, key in big:
-                yield key, self._try(move, source, target, key, moved)
+                yield key, self._try(move, source, target, None, key)
             return
         pool = ThreadPoolExecutor(self.jobs)
         try:
             waiting: dict[Future[RemoteError | None], str] = {
-                pool.submit(self._try, move, source, target, key, moved): key for source, target, key in big
+                pool.submit(self._try, move, source, target, None, key): key for source, target, key in big
             }
             while waiting:
                 for done in wait(waiting, return_when=FIRST_COMPLETED).done:
@@ -113,45 +130,69 @@ class LocalBackend:
             pool.shutdown(cancel_futures=True)
 
     def _try(
-        self, move: Callable[[str, str, str, Moved], None], source: str, target: str, key: str, moved: Moved
+        self, move: Callable[[str, str, bytes | None], None], source: str, target: str, data: bytes | None, key: str
     ) -> RemoteError | None:
         try:
-            move(source, target, key, moved)
+            move(source, target, data)
         except OSError as error:
             if error.filename is None:  # it failed while writing: here, or on the remote
                 error.filename = os.path.dirname(target) if os.path.isabs(target) else self._at(key)
             return self._error(key, error)
         return None
 
-    def _put(self, source: str, target: str, key: str, moved: Moved) -> None:
+    def _put(self, source: str, key: str, data: bytes | None, moved: Moved) -> None:
         path = self._at(key)
-        folder = os.path.dirname(path)
+        folder = path.rpartition("/")[0]
         self._make_folder(folder)
-        temporary = f"{folder}/.{os.urandom(11).hex()}.tmp"
+        temporary = f"{folder}/{next(self._names)}"
         try:
-            self._copy(source, temporary, key, moved)
-            os.chmod(temporary, FILE_MODE if key.startswith("runs/") else _OBJECT_MODE)
+            self._copy(source, temporary, FILE_MODE if key.startswith("runs/") else _OBJECT_MODE, data, key, moved)
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
 
-    def _get(self, source: str, target: str, key: str, moved: Moved) -> None:
-        self._copy(source, target, key, moved)
-
-    def _copy(self, source: str, target: str, key: str, moved: Moved) -> None:
-        if self._clones:
+    def _copy(
+        self, source: str, target: str, mode: int, data: bytes | None, key: str, moved: Moved,
+        hashed: Hashed | None = None,
+    ) -> None:  # fmt: skip
+        """Make the file `target`, with permissions `mode`. `data`: what is in the source, unless it is big."""
+        if data is None and self._clones:
             self._clones = clone(source, target)
             if self._clones:
+                os.chmod(target, mode)
                 moved(key, os.stat(target).st_size)
                 return
-        with open(source, "rb", buffering=0) as stream, open(target, "xb", buffering=0) as out:
-            while block := stream.read(_BLOCK):
-                view = memoryview(block)
-                while view:
-                    view = view[out.write(view) :]
-                moved(key, len(block))
+        out = os.open(target, CREATE, mode)
+        try:
+            if data is None:
+                self._copy_big(source, out, key, moved, hashed)
+            else:
+                _write(out, data)
+                moved(key, len(data))
+                if hashed is not None:
+                    hashed[key] = hash_bytes(data), len(data)
+        finally:
+            os.close(out)
+        if mode & UMASK:
+            os.chmod(target, mode)
+
+    @staticmethod
+    def _copy_big(source: str, out: int, key: str, moved: Moved, hashed: Hashed | None) -> None:
+        md5, size, block = hashlib.md5(), 0, bytearray(_BLOCK)
+        with open(source, "rb", buffering=0) as stream:
+            if hashed is None:
+                copy_in_kernel(stream.fileno(), out, lambda count: moved(key, count))
+            while count := stream.readinto(block):
+                view = memoryview(block)[:count]
+                if hashed is not None:
+                    md5.update(view)
+                _write(out, view)
+                size += count
+                moved(key, count)
+        if hashed is not None:
+            hashed[key] = md5.hexdigest(), size
 
     def _make_folder(self, folder: str) -> None:
         if folder in self._made:
@@ -169,3 +210,24 @@ class LocalBackend:
         where = error.filename if isinstance(error.filename, str) else self._at(key)
         is_source = error.errno == errno.ENOENT and where == self._at(key)
         return RemoteError(f"{where}: {error.strerror or error}", absent=is_source)
+
+
+def _content(path: str) -> bytes | None:
+    """All that is in a small file; None: it is big."""
+    fd = os.open(path, READ)
+    try:
+        data = os.read(fd, _SMALL + 1)
+        while len(data) <= _SMALL:
+            more = os.read(fd, _SMALL + 1)
+            if not more:
+                return data
+            data += more
+        return None
+    finally:
+        os.close(fd)
+
+
+def _write(fd: int, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -6,13 +6,14 @@ at once. Its own retries are short ones of single requests; what fails in spite 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from gitstage.remote.backend import Done, Listed, Moved, RemoteError
+from gitstage.remote.backend import Done, Hashed, Listed, Moved, RemoteError
 from gitstage.remote.backends.parallel import Patience, beside
 
 if TYPE_CHECKING:
@@ -162,14 +163,14 @@ class ObjectStoreBackend:
             self._has_root = True
             self._store.put(key, data, use_multipart=False)
 
-    def get(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterator[Done]:
+    def get(self, items: Sequence[tuple[str, str]], moved: Moved, hashed: Hashed | None = None) -> Iterator[Done]:
         def fetch(item: tuple[str, str], stop: threading.Event) -> Done:
             key, path = item
-            return key, self._outcome(lambda: self._fetch(key, path, moved, stop), key, stop)
+            return key, self._outcome(lambda: self._fetch(key, path, moved, hashed, stop), key, stop)
 
         return beside(self.jobs, fetch, items)
 
-    def _fetch(self, key: str, path: str, moved: Moved, stop: threading.Event) -> None:
+    def _fetch(self, key: str, path: str, moved: Moved, hashed: Hashed | None, stop: threading.Event) -> None:
         found = self._store.get(key)
         size = found.meta["size"]
         with _Target(path) as target:
@@ -184,6 +185,8 @@ class ObjectStoreBackend:
                     moved(key, len(chunk))
             if target.size != size:
                 raise RemoteError(f"{self.label}: {key}: the transfer ended early", retry=True)
+            if hashed is not None:
+                hashed[key] = target.md5.hexdigest(), size
 
     def delete(self, keys: Collection[str]) -> Iterator[Done]:
         if not self.can_write:
@@ -282,10 +285,10 @@ class _Single(Exception):
 
 
 class _Target:
-    """A local file being written; what goes wrong with it is our side's, and another try is in vain."""
+    """A local file being written and summed up; what goes wrong with it is our side's, and another try is in vain."""
 
     def __init__(self, path: str) -> None:
-        self._path, self.size = path, 0
+        self._path, self.size, self.md5 = path, 0, hashlib.md5()
 
     def __enter__(self) -> _Target:
         try:
@@ -299,6 +302,7 @@ class _Target:
 
     def write(self, data: Any) -> None:
         view = memoryview(data)
+        self.md5.update(view)
         try:
             while view:
                 written = self._file.write(view)

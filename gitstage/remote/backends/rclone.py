@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from gitstage.errors import ConfigError
-from gitstage.remote.backend import Done, Listed, Moved, RemoteError
+from gitstage.remote.backend import Done, Hashed, Listed, Moved, RemoteError
 
 JOBS = 16
 
@@ -76,7 +76,7 @@ class RcloneBackend:
             error = failed.get(key) if key in sizes else "the local file is gone"
             yield key, RemoteError(f"{self.label}: {key}: {error}") if error else None
 
-    def get(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterator[Done]:
+    def get(self, items: Sequence[tuple[str, str]], moved: Moved, hashed: Hashed | None = None) -> Iterator[Done]:
         if not items:
             return
         beside = os.path.dirname(items[0][1])

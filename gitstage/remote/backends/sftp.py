@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TypeVar
 
 from gitstage.errors import ConfigError
-from gitstage.remote.backend import Done, Listed, Moved, RemoteError
+from gitstage.remote.backend import Done, Hashed, Listed, Moved, RemoteError
 from gitstage.remote.backends.parallel import Patience, beside
 
 Item = TypeVar("Item")
@@ -169,7 +169,7 @@ class SftpBackend:
     def _rename(self, part: str, key: str) -> str:
         return f"rename {_quoted(part)} {_quoted(self._at(key))}"
 
-    def get(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterator[Done]:
+    def get(self, items: Sequence[tuple[str, str]], moved: Moved, hashed: Hashed | None = None) -> Iterator[Done]:
         def fetch(batch: Sequence[tuple[str, str]], stop: threading.Event) -> Sequence[Done]:
             return self._each(batch, lambda left: self._fetch(left, moved, stop), lambda item: item[0], stop)
 
