@@ -12,11 +12,11 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, manifest_digest, parse_manifest
 from gitstage.errors import CacheMiss, FormatError, GitstageError
-from gitstage.fs import CREATE, FILE_MODE, READ, UMASK, Root, Scratch, clone, copy_in_kernel
+from gitstage.fs import CREATE, FILE_MODE, READ, UMASK, Root, Scratch, clone, copy_in_kernel, in_threads
 from gitstage.memo import Memo, Stamp, is_racy, stamp
 
 LINK_TYPES = ("reflink", "hardlink", "symlink", "copy")
@@ -372,16 +372,45 @@ class Cache:
         same = (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
         return same == (self.link_type == "hardlink")
 
-    def restore(self, digest: Digest, root: Root, path: str, *, isexec: bool = False, kind: str | None = None) -> None:
+    def restore_all(self, files: Sequence[tuple[Digest, str, bool]], root: Root, *, kind: str | None = None) -> None:
+        """`restore` each of `files` (digest, path, isexec). Copies of big ones are made beside each other."""
+        big = []
+        for digest, path, isexec in files:
+            if len(files) > 1 and (kind or self.link_type) == "copy" and self._is_big(digest):
+                big.append((digest, path, isexec))
+            else:
+                self.restore(digest, root, path, isexec=isexec, kind=kind)
+
+        def copied(file: tuple[Digest, str, bool]) -> str | None:
+            temporary = self.scratch.new()
+            try:
+                _copy(self.path(file[0]), temporary, _mode(file[2]), time.time_ns() - _BACKDATE)
+            except FileNotFoundError:
+                return None  # `restore` says what is missing
+            return temporary
+
+        for (digest, path, isexec), copy in zip(big, in_threads(copied, big), strict=True):
+            self.restore(digest, root, path, isexec=isexec, kind=kind, copy=copy)
+
+    def _is_big(self, digest: Digest) -> bool:
+        try:
+            return os.stat(self.path(digest)).st_size > SMALL
+        except OSError:
+            return False
+
+    def restore(
+        self, digest: Digest, root: Root, path: str, *, isexec: bool = False, kind: str | None = None,
+        copy: str | None = None,
+    ) -> None:  # fmt: skip
         """Put a file's content at `path` below `root` by the first link type that works, replacing what is there.
 
-        `kind` asks for one link type alone. Raises CacheMiss if the object is not there, GitstageError if no
-        configured link type works here.
+        `kind` asks for one link type alone. `copy`: a temporary file that has become one already, if that is the type.
+        Raises CacheMiss if the object is not there, GitstageError if no configured link type works here.
         """
         source = self.path(digest)
         for one in (kind,) if kind else tuple(self._types):
             try:
-                found = self._put(one, source, root, path, isexec=isexec, is_empty=digest.hex == EMPTY)
+                found = self._put(one, source, root, path, isexec=isexec, is_empty=digest.hex == EMPTY, copy=copy)
             except FileNotFoundError:
                 if os.path.exists(source):
                     raise
@@ -399,7 +428,7 @@ class Cache:
         )
 
     def _put(
-        self, kind: str, source: str, root: Root, path: str, *, isexec: bool, is_empty: bool
+        self, kind: str, source: str, root: Root, path: str, *, isexec: bool, is_empty: bool, copy: str | None = None
     ) -> os.stat_result | None:
         """Make one link or copy; its stat, or None if this kind does not work here."""
         fd, name = root.at(path, create=True)
@@ -426,16 +455,15 @@ class Cache:
             if isexec:
                 os.chmod(name, PROTECTED | stat.S_IXUSR, dir_fd=fd)
             return os.stat(name, dir_fd=fd)
-        temporary = self.scratch.new()
+        temporary = copy or self.scratch.new()
         then = time.time_ns() - _BACKDATE
-        mode = FILE_MODE | (stat.S_IXUSR if isexec else 0)
         if kind == "reflink":
             if not clone(source, temporary):
                 return None
-            os.chmod(temporary, mode)
+            os.chmod(temporary, _mode(isexec))
             os.utime(temporary, ns=(then, then))
-        else:
-            _copy(source, temporary, mode, then)
+        elif copy is None:
+            _copy(source, temporary, _mode(isexec), then)
         root.put(temporary, path)
         return os.stat(name, dir_fd=fd)
 
@@ -463,6 +491,11 @@ def _hash(fd: int, out: int | None, legacy: bool) -> str:
             return block
 
     return hash_stream(Stream(), legacy=legacy)[0]
+
+
+def _mode(isexec: bool) -> int:
+    """Permissions of a restored copy."""
+    return FILE_MODE | (stat.S_IXUSR if isexec else 0)
 
 
 def _copy(source: str, target: str, mode: int, when: int) -> None:

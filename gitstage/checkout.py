@@ -260,8 +260,13 @@ def apply(project: Project, planned: Plan, *, force: bool = False) -> Result:
         if out.missing or out.unknown or out.refused or (out.unsaved and not force):
             continue
         try:
+            wanted = []
             for action in out.actions:
-                _do(project.folder, project.cache, action, "" if out.change == "deleted" else out.path, out.own)
+                if action.digest is not None:
+                    wanted.append((action.digest, action.path, action.isexec))
+                else:
+                    _do(project.folder, action, "" if out.change == "deleted" else out.path)
+            project.cache.restore_all(wanted, project.folder, kind="copy" if out.own else None)
             if out.actions:
                 _drop_empty_folders(project, out)
         except OSError as error:
@@ -280,7 +285,7 @@ def apply(project: Project, planned: Plan, *, force: bool = False) -> Result:
     return Result(order["added"], order["modified"], order["deleted"], files, errors)
 
 
-def _do(root: Root, cache: Cache, action: Action, within: str, own: bool) -> None:
+def _do(root: Root, action: Action, within: str) -> None:
     if action.kind == "mkdir":
         root.mkdir(action.path)
     elif action.kind == "delete":
@@ -293,9 +298,6 @@ def _do(root: Root, cache: Cache, action: Action, within: str, own: bool) -> Non
     elif action.kind == "chmod":
         absolute = root.absolute(action.path)
         os.chmod(absolute, stat.S_IMODE(os.stat(absolute).st_mode) | stat.S_IXUSR)
-    else:
-        assert action.digest is not None
-        cache.restore(action.digest, root, action.path, isexec=action.isexec, kind="copy" if own else None)
 
 
 def _drop_empty_parents(root: Root, path: str, within: str) -> None:

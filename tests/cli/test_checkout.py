@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 
@@ -38,6 +39,20 @@ def test_summary(data: Repo) -> None:
     data.remove("f", "d")
     assert data.stage("checkout", "--summary", check=True).stdout == "3 files added\n"
     assert data.stage("checkout", "--summary", check=True).stdout == "No changes.\n"
+
+
+def test_big_files_are_their_own_and_whole(data: Repo) -> None:
+    files = {f"many/{number}": bytes([number]) * (2 << 20) + b"end" for number in range(5)} | {"many/x": b"small"}
+    data.write(files)
+    data.stage("add", "many", check=True)
+    data.remove("many")
+    data.stage("checkout", "many", check=True)
+    for path, content in files.items():
+        kept = data.object(hashlib.md5(content).hexdigest())
+        assert (data.path / path).read_bytes() == kept.read_bytes() == content
+        assert not os.path.samefile(data.path / path, kept)
+        assert os.access(data.path / path, os.W_OK) and os.stat(data.path / path).st_mode & 0o200
+    assert data.stage("status", "many.dvc", check=True).stdout == "Data and pipelines are up to date.\n"
 
 
 def test_targets(data: Repo) -> None:

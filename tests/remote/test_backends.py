@@ -17,7 +17,7 @@ import pytest
 from servers import Server, need_nginx, outage
 from support import wait_until
 
-from gitstage.remote.backend import Backend, RemoteError
+from gitstage.remote.backend import Backend, Hashed, RemoteError
 from gitstage.remote.backends import open_backend, parallel
 
 WRITABLE = ["local", "s3", "sftp", "webdav", "rclone-webdav", "rclone-sftp"]
@@ -124,11 +124,14 @@ def test_what_is_put_is_there(server: Server, backend: Backend, tmp_path: Path) 
 
     count = Count()
     targets = {key: tmp_path / f"to{number}" for number, key in enumerate([*contents, "files/md5/00/absent"])}
-    answers = dict(backend.get([(key, str(target)) for key, target in targets.items()], count))
+    hashed: Hashed = {}
+    answers = dict(backend.get([(key, str(target)) for key, target in targets.items()], count, hashed))
     absent = answers.pop("files/md5/00/absent")
     assert absent is not None and absent.absent
     assert answers == dict.fromkeys(contents)
     assert {key: targets[key].read_bytes() for key in contents} == contents
+    assert hashed == {key: (hashlib.md5(contents[key]).hexdigest(), sizes[key]) for key in hashed}
+    assert hashed or "sftp" in server.kind
     assert {key: size for key, size in count.by_key.items() if size} == {k: s for k, s in sizes.items() if s}
 
     keys = list(contents)
