@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gitstage import checkout, formats
+from gitstage import checkout, external, formats
 from gitstage.digest import Content, checksum
 from gitstage.errors import GitstageError, PipelineError
 from gitstage.fs import Root, atomic_write, components
@@ -18,8 +19,13 @@ from gitstage.pipeline import Stage, join, relative
 from gitstage.project import Project
 from gitstage.run import Event, Importing, LockWritten, Skipped
 from gitstage.sources import Repository, copy_path, find_folder, measure_path, temporary_cache
+from gitstage.status import Change
 from gitstage.store import data_entry
 from gitstage.track import below_root
+from gitstage.tree import Measured
+
+if TYPE_CHECKING:
+    from gitstage.remote import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +59,133 @@ class From:
 # -- into the project --------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """How data is moved: so many files at once (None: as configured), and who is told how far it is."""
+
+    jobs: int | None = None
+    progress: Progress | None = None
+
+
+_PLAIN = Transfer()
+
+
 def import_path(
-    project: Project, source: str, out: str | None, *, force: bool, mode: str, written: list[str]
-) -> Iterator[Event]:
-    """Copy a file or folder of this machine, track the copy, and note where it is from.
+    project: Project, source: str, out: str | None, *, force: bool, mode: str, written: list[str],
+    transfer: Transfer = _PLAIN,
+) -> Iterator[Event]:  # fmt: skip
+    """Copy a file or folder of this machine or at a URL, track the copy, and note where it is from.
 
     `source` and `out` as typed. `mode`: "all", "note" (its digest, but not the data) or "define" (nothing but the note).
     """
-    if "://" in source and not source.startswith("file://"):
-        raise GitstageError(f"{source}: only paths on this machine can be imported", f"git stage get-url {source}")
-    absolute = os.path.join(project.root, project.cwd, source.removeprefix("file://"))
-    path = _target(project, out, posixpath.basename(source.rstrip("/")))
+    path = _target(project, out, external.name_of(source))
     file = path + ".dvc"
     _check_room(project, path, file, force=force, needs_room=mode == "all")
     wdir = posixpath.dirname(path)
-    spelled = source if os.path.isabs(source) else _from_folder(project, absolute, wdir)
-    if mode != "define":
-        yield Importing(file, source, path)
-    dep: dict[str, Any] = {"hash": "md5", "path": spelled}
-    content: Content | None = None
-    if mode != "define":
-        measured = measure_path(os.path.normpath(absolute), project.memo)
-        dep = data_entry(spelled, measured.content)
-        if mode == "all":
-            content = _copy_in(project, absolute, path, measured.content)
-    yield from _write(project, file, path, [dep], content, locked=mode != "define", written=written)
+    spelled = source
+    if not external.is_url(source) and not os.path.isabs(source):
+        spelled = _from_folder(project, os.path.join(project.root, project.cwd, _local(source)), wdir)
+    if mode == "define":
+        dep: dict[str, Any] = {"hash": "md5", "path": spelled}
+        yield from _write(project, file, path, [dep], None, locked=False, written=written)
+        return
+    yield Importing(file, source, path)
+    with contextlib.closing(_outside(project, spelled, wdir, transfer)) as place:
+        dep = place.look(spelled)
+        content = place.take(project, path, dep) if mode == "all" else None
+    yield from _write(project, file, path, [dep], content, locked=True, written=written)
+
+
+def _local(source: str) -> str:
+    return source.removeprefix("file://")
+
+
+def _outside(project: Project, spelled: str, wdir: str, transfer: Transfer) -> _Path | _Url:
+    """The place that a dependency spelled so, in a `.dvc` file with that `wdir`, names."""
+    url, settings = project.address(spelled)
+    if not external.is_url(url):
+        return _Path(os.path.normpath(project.worktree.absolute(join(wdir, _local(url)))), project)
+    return _Url(_opened(url, settings, project.root, transfer), spelled, project, transfer)
+
+
+def _opened(url: str, settings: Mapping[str, str], root: str, transfer: Transfer) -> external.External:
+    jobs = {} if transfer.jobs is None else {"jobs": str(transfer.jobs)}
+    return external.External(url, {**settings, **jobs}, root)
+
+
+class _Path:
+    """A file or folder of this machine."""
+
+    def __init__(self, path: str, project: Project) -> None:
+        self._path, self._project = path, project
+
+    def find(self, spelled: str) -> dict[str, Any] | None:
+        """The dependency as it is now; None if there is nothing."""
+        return self.look(spelled) if os.path.lexists(self._path) else None
+
+    def look(self, spelled: str) -> dict[str, Any]:
+        """The same. Raises GitstageError if there is nothing."""
+        return data_entry(spelled, measure_path(self._path, self._project.memo).content)
+
+    def take(self, project: Project, path: str, dep: Mapping[str, Any]) -> Content:
+        """A copy takes the place of `path`. Raises GitstageError if it is not what `dep` says."""
+        temporary = project.scratch.new()
+        copy_path(self._path, temporary)
+
+        def check(measured: Measured) -> None:
+            if str(measured.content.digest) != dep["md5"]:
+                raise GitstageError(f"{self._path}: changed while it was copied", "run the command again")
+
+        return _put_in(project, temporary, path, check)
+
+    def close(self) -> None:
+        pass
+
+
+class _Url:
+    """A file or folder at a URL. What must be fetched to be known is fetched once."""
+
+    def __init__(self, place: external.External, url: str, project: Project, transfer: Transfer) -> None:
+        self._place, self._url, self._project, self._progress = place, url, project, transfer.progress
+        self._fetched: str | None = None
+
+    def look(self, spelled: str) -> dict[str, Any]:
+        """As _Path.look."""
+        found = self.find(spelled)
+        if found is None:
+            raise GitstageError(f"{self._url}: does not exist")
+        return found
+
+    def find(self, spelled: str) -> dict[str, Any] | None:
+        """As _Path.find."""
+        files = self._place.look()
+        if files is None:
+            return None
+        known = self._place.entry(spelled, files)
+        if known is not None:
+            return known
+        self._fetched = self._project.scratch.new()
+        self._place.fetch(files, self._fetched, self._progress)
+        return data_entry(spelled, measure_path(self._fetched, self._project.memo).content)
+
+    def take(self, project: Project, path: str, dep: Mapping[str, Any]) -> Content:
+        """As _Path.take."""
+        temporary = self._fetched
+        if temporary is None:
+            temporary = project.scratch.new()
+            self._place.fetch(self._place.look() or {}, temporary, self._progress)
+            if self._place.entry(str(dep["path"]), self._place.look() or {}) != dep:
+                raise GitstageError(f"{self._url}: changed while it was copied", "run the command again")
+        return _put_in(project, temporary, path)
+
+    def close(self) -> None:
+        self._place.close()
 
 
 def import_from(
-    project: Project, origin: From, out: str | None, *, force: bool, mode: str, written: list[str]
-) -> Iterator[Event]:
+    project: Project, origin: From, out: str | None, *, force: bool, mode: str, written: list[str],
+    transfer: Transfer = _PLAIN,
+) -> Iterator[Event]:  # fmt: skip
     """Track a copy of what lies in a Git repository; `mode` as in import_path."""
     path = _target(project, out, posixpath.basename(origin.path.rstrip("/")))
     file = path + ".dvc"
@@ -91,7 +194,7 @@ def import_from(
         yield from _write(project, file, path, [origin.entry(None)], None, locked=False, written=written)
         return
     yield Importing(file, f"{origin.path} ({origin.url})", path)
-    repository = _open(project, origin)
+    repository = _open(project, origin, transfer)
     commit = repository.clone.resolve(origin.rev)
     content = None
     if mode == "all":
@@ -102,8 +205,9 @@ def import_from(
 
 
 def update(
-    project: Project, stage: Stage, *, rev: str | None = None, download: bool = True, written: list[str]
-) -> Iterator[Event]:
+    project: Project, stage: Stage, *, rev: str | None = None, download: bool = True, written: list[str],
+    transfer: Transfer = _PLAIN,
+) -> Iterator[Event]:  # fmt: skip
     """Bring an import up to date with where it is from. Raises GitstageError if that is gone; nothing changes then."""
     label = stage.label(project.cwd)
     if not stage.is_import or len(stage.outs) != 1:
@@ -116,7 +220,7 @@ def update(
     is_whole = here is not None and here.content.digest == stage.recorded(out)
     if "repo" in dep:
         origin = _origin(dep, rev)
-        repository = _open(project, origin)
+        repository = _open(project, origin, transfer)
         commit = repository.clone.resolve(origin.rev)
         was = dep["repo"].get("rev_lock")
         is_asked = rev in (None, dep["repo"].get("rev")) and was is not None
@@ -131,20 +235,44 @@ def update(
             repository.look(commit, origin.path, project.cache)
         new = origin.entry(commit)
     else:
+        external.refuse_versions(dep)
         source = str(dep["path"])
-        if "://" in source:
-            raise GitstageError(f"{source}: only paths on this machine can be imported")
-        absolute = project.worktree.absolute(join(stage.wdir, source))
-        measured = measure_path(absolute, project.memo)
-        if is_whole and str(measured.content.digest) == str(dep.get("md5")):
-            yield Skipped(label, True)
-            return
-        yield Importing(stage.file, project.relative(join(stage.wdir, source)), out.path)
-        content = _copy_in(project, absolute, out.path, measured.content) if download else None
-        new = data_entry(source, measured.content)
+        with contextlib.closing(_outside(project, source, stage.wdir, transfer)) as place:
+            new = place.look(source)
+            if is_whole and external.is_recorded(dep, new):
+                yield Skipped(label, True)
+                return
+            yield Importing(stage.file, project.relative(join(stage.wdir, source)), out.path)
+            content = place.take(project, out.path, new) if download else None
     if not download and here is not None:
         checkout_away(project, out.path)
     yield from _write(project, stage.file, out.path, [new], content, locked=True, written=written)
+
+
+def outdated(project: Project, stages: Iterable[Stage]) -> Iterator[tuple[Stage, Change]]:
+    """Those of `stages` that are imports, not frozen, of which the repository or URL has another state by now.
+
+    Raises GitstageError if that cannot be found out.
+    """
+    for stage in stages:
+        dep = None if stage.frozen else stage.origin
+        if dep is None:
+            continue
+        path = str(dep["path"])
+        if "repo" in dep:
+            origin = _origin(dep, None)
+            repository = _open(project, origin, _PLAIN)
+            now, was = repository.clone.resolve(origin.rev), dep["repo"].get("rev_lock")
+            if was is None or (now != was and not _is_the_same(repository, was, now, path, project)):
+                yield stage, Change("dep", "update available", f"{path} ({origin.url})", recorded=was, found=now)
+            continue
+        external.refuse_versions(dep)
+        with contextlib.closing(_outside(project, path, stage.wdir, _PLAIN)) as place:
+            found = place.find(path)
+        if found is None:
+            yield stage, Change("dep", "deleted", path)
+        elif not external.is_recorded(dep, found):
+            yield stage, Change("dep", "modified", path)
 
 
 def _is_the_same(repository: Repository, was: str, now: str, path: str, project: Project) -> bool:
@@ -171,13 +299,18 @@ def checkout_away(project: Project, path: str) -> None:
     project.scratch.forget()
 
 
-def _open(project: Project, origin: From) -> Repository:
+def _open(project: Project, origin: From, transfer: Transfer) -> Repository:
     folders = [os.path.join(project.root, project.cwd), project.root]
     cwd = find_folder(origin.url, folders)
     state = project.repo.state_dir if project.repo else project.scratch.parent
+    return _repository(origin, cwd, state, transfer)
+
+
+def _repository(origin: From, cwd: str, state: str, transfer: Transfer) -> Repository:
     return Repository(
-        origin.url, cwd, os.path.join(state, "clones"), origin.remote, origin.settings or {}, origin.config
-    )
+        origin.url, cwd, os.path.join(state, "clones"), origin.remote, origin.settings or {}, origin.config,
+        transfer.jobs, transfer.progress,
+    )  # fmt: skip
 
 
 def _target(project: Project, out: str | None, name: str) -> str:
@@ -221,17 +354,15 @@ def _from_folder(project: Project, absolute: str, wdir: str) -> str:
     return os.path.relpath(absolute, os.path.join(project.root, wdir)).replace(os.sep, "/")
 
 
-def _copy_in(project: Project, source: str, path: str, expected: Content) -> Content:
-    """A copy of the file or folder at absolute `source` takes the place of `path`, in the cache and in the work tree."""
-    temporary = project.scratch.new()
-    copy_path(source, temporary)
+def _put_in(project: Project, temporary: str, path: str, check: Callable[[Measured], None] | None = None) -> Content:
+    """A finished copy takes the place of `path`, in the cache and in the work tree, unless `check` raises."""
     _make_room(project, path)
     try:
         project.folder.put(temporary, path)
         measured = project.store.keep(path, legacy=False)
         assert measured is not None
-        if measured.content.digest != expected.digest:
-            raise GitstageError(f"{source}: changed while it was copied", "run the command again")
+        if check is not None:
+            check(measured)
     except BaseException:
         project.scratch.restore(project.kept_dir)
         raise
@@ -305,11 +436,11 @@ _CONTENT = frozenset({"md5", "hash", "size", "nfiles", "isexec", "path", "etag",
 # -- anywhere ----------------------------------------------------------------------------------------------------------
 
 
-def get(origin: From, out: str | None, *, force: bool) -> str:
+def get(origin: From, out: str | None, *, force: bool, transfer: Transfer = _PLAIN) -> str:
     """Copy what lies in a Git repository to `out`, as typed; no project is needed. Returns the path of the copy."""
     target = _free_path(out, posixpath.basename(origin.path.rstrip("/")), force=force)
     with tempfile.TemporaryDirectory(prefix="gitstage-") as folder:
-        repository = _open_here(origin, folder)
+        repository = _repository(origin, os.getcwd(), folder, transfer)
         cache = temporary_cache(folder)
         commit = repository.clone.resolve(origin.rev)
         data = repository.look(commit, origin.path, cache)
@@ -330,28 +461,36 @@ def get(origin: From, out: str | None, *, force: bool) -> str:
 def where(origin: From) -> str:
     """The address of the object that `get` would copy: in the default remote, else in the repository's cache."""
     with tempfile.TemporaryDirectory(prefix="gitstage-") as folder:
-        repository = _open_here(origin, folder)
+        repository = _repository(origin, os.getcwd(), folder, _PLAIN)
         return repository.address(repository.clone.resolve(origin.rev), origin.path, temporary_cache(folder))
 
 
-def _open_here(origin: From, folder: str) -> Repository:
-    return Repository(
-        origin.url, os.getcwd(), os.path.join(folder, "clones"), origin.remote, origin.settings or {}, origin.config
-    )
-
-
-def get_path(source: str, out: str | None, *, force: bool) -> str:
-    """Copy a file or folder of this machine to `out`, as typed. Returns the path of the copy."""
-    if "://" in source and not source.startswith("file://"):
-        raise GitstageError(f"{source}: only paths on this machine can be copied")
-    source = source.removeprefix("file://")
-    if not os.path.lexists(source):
+def get_path(source: str, out: str | None, *, force: bool, transfer: Transfer = _PLAIN) -> str:
+    """Copy a file or folder of this machine or at a URL to `out`, as typed. Returns the path of the copy."""
+    url, settings = resolved(source)
+    if not external.is_url(url) and not os.path.lexists(_local(url)):
         raise GitstageError(f"{source}: does not exist")
-    target = _free_path(out, os.path.basename(os.path.normpath(source)), force=force)
+    target = _free_path(out, external.name_of(source), force=force)
     with tempfile.TemporaryDirectory(prefix=".gitstage-", dir=os.path.dirname(target)) as folder:
-        copy_path(source, os.path.join(folder, "it"))
-        _put(os.path.join(folder, "it"), target, force=force)
+        made = os.path.join(folder, "it")
+        if external.is_url(url):
+            with contextlib.closing(_opened(url, settings, os.getcwd(), transfer)) as place:
+                files = place.look()
+                if files is None:
+                    raise GitstageError(f"{source}: does not exist")
+                place.fetch(files, made, transfer.progress)
+        else:
+            copy_path(_local(url), made)
+        _put(made, target, force=force)
     return target
+
+
+def resolved(source: str) -> tuple[str, Mapping[str, str]]:
+    """Where a path or URL as typed leads, and with which settings it is opened; a project may be around."""
+    if not source.lower().startswith("remote://"):
+        return source, {}
+    with Project.open() as project:
+        return project.address(source)
 
 
 def _free_path(out: str | None, name: str, *, force: bool) -> str:

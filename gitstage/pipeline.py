@@ -112,6 +112,12 @@ class Stage:
         return self.is_data and bool(self.definition.get("deps"))
 
     @property
+    def origin(self) -> Mapping[str, Any] | None:
+        """Of an import from a Git repository or a URL: its dependency, which no file of this machine is."""
+        deps = self.definition.get("deps") if self.is_import else None
+        return next((dep for dep in deps or () if "repo" in dep or "://" in str(dep["path"])), None)
+
+    @property
     def is_callback(self) -> bool:
         """A command without inputs and outputs: there is nothing that could tell it is up to date."""
         return not self.is_data and not (self.deps or self.params or self.outs)
@@ -139,7 +145,8 @@ class Stage:
 
 def relative(path: str, cwd: str) -> str:
     """A root-relative path as seen from folder `cwd` (root-relative)."""
-    return path if not cwd or path.startswith("/") else posixpath.relpath("/" + path, "/" + cwd)
+    stays = not cwd or path.startswith("/") or "://" in path
+    return path if stays else posixpath.relpath("/" + path, "/" + cwd)
 
 
 def join(folder: str, path: str) -> str:

@@ -261,6 +261,14 @@ class Project:
         base = self._remote_settings(other.lower(), hops - 1)
         return {**base, **settings, "url": f"{base['url'].rstrip('/')}/{path}"}
 
+    def address(self, url: str) -> tuple[str, Mapping[str, str]]:
+        """Where a URL leads, which is another one for `remote://NAME/path`, and with which settings it is opened."""
+        if not url.lower().startswith("remote://"):
+            return url, {}
+        name, _, path = url[len("remote://") :].partition("/")
+        settings = self._remote_settings(name.lower())
+        return f"{settings['url'].rstrip('/')}/{path}".rstrip("/"), settings
+
     @cached_property
     def store(self) -> Store:
         return Store(self.worktree, self.cache, self.folder, legacy=self.layout == 2)

@@ -417,13 +417,14 @@ def _bring_up_to_date(run: _Run, stage: Stage, *, force: bool) -> Generator[Even
         changes = _without_missing(run.pipeline, now) if options.allow_missing else now.changes
         if is_pulled and not changes:
             return True
+    update = options.update if stage.is_import and not (stage.frozen or options.dry) else None
+    if update is not None and (stage.origin is not None or now.has("dep")):
+        yield from update(project, stage, run.written)
+        return True
     if not changes and not force:
         yield Skipped(label, stage.is_data)
         return False
     if stage.is_data:
-        if stage.is_import and not stage.frozen and now.has("dep") and options.update is not None and not options.dry:
-            yield from options.update(project, stage, run.written)
-            return True
         yield Verifying(label, "outputs in frozen" if stage.frozen else "data sources in")
         if not options.dry:
             yield from _record_data(run, stage)

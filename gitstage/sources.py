@@ -9,7 +9,7 @@ import posixpath
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitstage.cache import Cache
 from gitstage.config import Config, parse
@@ -20,6 +20,9 @@ from gitstage.git.clone import Blob, Clone
 from gitstage.memo import Memo
 from gitstage.pipeline import Pipeline, is_inside
 from gitstage.tree import Measured, WorkTree, measured_folder
+
+if TYPE_CHECKING:
+    from gitstage.remote import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Repository:
 
     `state`: folder for copies of repositories. Objects are looked for in the cache of the repository, if it is a folder
     here, and then in its remote: `remote` names it (None: the default one), `settings` replace parts of its section,
-    `config` is a configuration file to be used beside the repository's own.
+    `config` is a configuration file to be used beside the repository's own. `jobs`, `progress`: how objects are fetched.
     """
 
     url: str
@@ -55,6 +58,8 @@ class Repository:
     remote: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     config: str | None = None
+    jobs: int | None = None
+    progress: Progress | None = None
 
     def __post_init__(self) -> None:
         self.clone = Clone(self.url, self.state, self.cwd)
@@ -186,6 +191,8 @@ class Repository:
     def _fetch_from(self, settings: Mapping[str, str], digests: Sequence[Digest], cache: Cache) -> None:
         from gitstage.remote import Need, PushRecord, Remote, open_backend
 
+        if self.jobs is not None:
+            settings = {**settings, "jobs": str(self.jobs)}
         os.makedirs(self.state, mode=0o700, exist_ok=True)
         record = PushRecord(os.path.join(self.state, "seen.db"), hashlib.sha256(settings["url"].encode()).hexdigest())
         root = self.folder or self.cwd
@@ -193,7 +200,7 @@ class Repository:
             "of " + self.url, cache, lambda: open_backend(settings["url"], settings, root), record, trusts=False
         )
         with contextlib.closing(remote):
-            outcome = remote.fetch([Need(digest, str(digest)) for digest in digests])
+            outcome = remote.fetch([Need(digest, str(digest)) for digest in digests], progress=self.progress)
         for problem in outcome.problems:
             if not problem.is_absent:
                 raise problem.error

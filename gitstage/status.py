@@ -15,7 +15,7 @@ from gitstage.tree import Tree
 Role = Literal["cmd", "dep", "param", "out", "always", "record", "checksum"]
 State = Literal[
     "changed", "modified", "deleted", "new", "removed", "not in cache", "corrupt in cache", "always changed", "made up",
-    "edited",
+    "edited", "update available",
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gitstage.cli import volume
-from gitstage.commands.import_ import origin, origin_options
+from gitstage.commands.import_ import moving, origin, origin_options
 
 
 @click.command()
@@ -22,9 +22,11 @@ def command(
 ) -> None:  # fmt: skip
     """Copy PATH, a file or folder of the Git repository at URL. No project is needed, nothing is tracked."""
     from gitstage import imports
+    from gitstage.ui import Ui
 
     source = origin(url, path, rev, config, remote, remote_config)
     if show_url:
         click.echo(imports.where(source))
     else:
-        imports.get(source, out, force=force)
+        with moving(Ui(quiet=quiet), jobs) as transfer:
+            imports.get(source, out, force=force, transfer=transfer)

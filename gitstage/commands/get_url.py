@@ -5,16 +5,23 @@ from __future__ import annotations
 import click
 
 from gitstage.cli import volume
+from gitstage.commands.import_ import moving
 
 
 @click.command()
 @click.option("-f", "--force", is_flag=True, help="Replace what is there.")
-@click.option("-j", "--jobs", type=int, metavar="N", help="Transfers at once.")
+@click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once.")
 @volume
 @click.argument("url")
 @click.argument("out", required=False)
 def command(url: str, out: str | None, force: bool, jobs: int | None, quiet: bool, verbose: int) -> None:
-    """Copy URL, a file or folder, to OUT, by default its name, here. No project is needed, nothing is tracked."""
-    from gitstage import imports
+    """Copy URL, a file or folder, to OUT, by default its name, here. No project is needed, nothing is tracked.
 
-    imports.get_path(url, out, force=force)
+    URL is a path, an address (s3://, gs://, azure://, http(s)://, webdav(s)://, ssh://) or remote://NAME/path, which is
+    opened with the settings of remote NAME.
+    """
+    from gitstage import imports
+    from gitstage.ui import Ui
+
+    with moving(Ui(quiet=quiet), jobs) as transfer:
+        imports.get_path(url, out, force=force, transfer=transfer)

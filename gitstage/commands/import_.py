@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,7 +12,8 @@ from gitstage.cli import volume
 from gitstage.errors import UsageError
 
 if TYPE_CHECKING:
-    from gitstage.imports import From
+    from gitstage.imports import From, Transfer
+    from gitstage.ui import Ui
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -24,7 +26,7 @@ def origin_options(function: _F) -> _F:
         ("--config", "A configuration file to be used for the repository."),
     ):
         function = click.option(name, metavar=name[2:].upper(), multiple=name == "--remote-config", help=text)(function)
-    function = click.option("-j", "--jobs", type=int, metavar="N", help="Transfers at once.")(function)
+    function = click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once.")(function)
     return click.option(
         "--rev", metavar="COMMIT", help="Its commit, branch or tag; default: what is checked out there."
     )(function)
@@ -66,17 +68,28 @@ def command(
     from gitstage.project import opened
     from gitstage.ui import Ui, events
 
-    mode = _mode(no_exec, no_download)
+    mode = mode_of(no_exec, no_download)
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     source = origin(url, path, rev, config, remote, remote_config)
-    with opened(write=True, on_wait=ui.waiting) as (project, _):
+    with opened(write=True, on_wait=ui.waiting) as (project, _), moving(ui, jobs) as transfer:
         written: list[str] = []
-        done = imports.import_from(project, source, out, force=force, mode=mode, written=written)
+        done = imports.import_from(project, source, out, force=force, mode=mode, written=written, transfer=transfer)
         events.tell(ui, done, project.cwd)
         ui.to_commit(project, written)
 
 
-def _mode(no_exec: bool, no_download: bool) -> str:
+@contextlib.contextmanager
+def moving(ui: Ui, jobs: int | None) -> Iterator[Transfer]:
+    """How an import moves data: `jobs` files at once, behind a bar."""
+    from gitstage.imports import Transfer
+    from gitstage.ui import transfers
+
+    with transfers.Bar(ui, "Fetching") as bar:
+        yield Transfer(jobs, bar)
+
+
+def mode_of(no_exec: bool, no_download: bool) -> str:
+    """What an import does: "all", "note" or "define"."""
     if no_exec and no_download:
         raise UsageError("--no-exec and --no-download are two different things")
     return "define" if no_exec else "note" if no_download else "all"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from gitstage.cli import volume
-from gitstage.commands.import_ import _mode
+from gitstage.commands.import_ import mode_of, moving
 
 
 @click.command()
 @click.option("-f", "--force", is_flag=True, help="Replace what is there.")
 @click.option("--no-exec", is_flag=True, help="Only write the .dvc file; `git stage update` does the rest.")
 @click.option("--no-download", is_flag=True, help="Write down which data it is, but do not copy it.")
-@click.option("-j", "--jobs", type=int, metavar="N", help="Transfers at once.")
+@click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once.")
 @volume
 @click.argument("url")
 @click.argument("out", required=False)
@@ -22,15 +22,18 @@ def command(
 ) -> None:  # fmt: skip
     """Track a copy of URL, a file or folder outside the project, and note where it is from.
 
-    It goes to OUT, by default its name, here. `git stage update` gets it anew when it has changed.
+    URL is a path, an address (s3://, gs://, azure://, http(s)://, webdav(s)://, ssh://) or remote://NAME/path, which is
+    opened with the settings of remote NAME. The copy goes to OUT, by default its name, here. `git stage update` gets it
+    anew when it has changed.
     """
     from gitstage import imports
     from gitstage.project import opened
     from gitstage.ui import Ui, events
 
-    mode = _mode(no_exec, no_download)
+    mode = mode_of(no_exec, no_download)
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened(write=True, on_wait=ui.waiting) as (project, _):
+    with opened(write=True, on_wait=ui.waiting) as (project, _), moving(ui, jobs) as transfer:
         written: list[str] = []
-        events.tell(ui, imports.import_path(project, url, out, force=force, mode=mode, written=written), project.cwd)
+        done = imports.import_path(project, url, out, force=force, mode=mode, written=written, transfer=transfer)
+        events.tell(ui, done, project.cwd)
         ui.to_commit(project, written)

@@ -10,6 +10,8 @@ from gitstage.cli import volume
 from gitstage.errors import UsageError
 
 if TYPE_CHECKING:
+    from gitstage.project import Project
+    from gitstage.status import StageStatus
     from gitstage.sync import Scope
     from gitstage.ui import Ui
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("-A", "--all-commits", is_flag=True, help="With -c: also for all commits.")
 @click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="With -c: questions at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--no-updates", is_flag=True, hidden=True)
+@click.option("--no-updates", is_flag=True, help="Do not ask whether there is something newer where imports are from.")
 @volume
 @click.argument("words", nargs=-1, metavar="[TARGETS]...")
 def command(
@@ -70,6 +72,7 @@ def command(
         found = status.status(pipeline, project.worktree, project.cache, stages)
         if hash_cache:
             found = status.with_corrupt(found, project.cache)
+        found = _with_updates(project, found, asks=not no_updates)
         found = merged.marked(found, edited.never_run(project, pipeline))
         changed = status.changed(found if chosen is None else targets.narrow(found, chosen))
         for stage in stages:
@@ -82,6 +85,24 @@ def command(
         else:
             ui.say(UP_TO_DATE if pipeline.stages else NOTHING_TRACKED)
         return 1 if quiet and changed else 0
+
+
+def _with_updates(project: Project, found: list[StageStatus], *, asks: bool) -> list[StageStatus]:
+    """The same with what there is of imports where they are from; without `asks`, with nothing about that."""
+    if not asks:
+        return [
+            one._replace(changes=tuple(c for c in one.changes if c.role != "dep" or not one.stage.is_import))
+            for one in found
+        ]
+    unfrozen = [one.stage for one in found if one.stage.origin is not None and not one.stage.frozen]
+    if not unfrozen:
+        return found
+    from gitstage import imports
+
+    more = {id(stage): change for stage, change in imports.outdated(project, unfrozen)}
+    return [
+        one._replace(changes=(more[id(one.stage)], *one.changes)) if id(one.stage) in more else one for one in found
+    ]
 
 
 def _compare(ui: Ui, scope: Scope, remote: str | None, jobs: int | None, as_json: bool) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from gitstage.cli import volume
+from gitstage.commands.import_ import moving
 
 
 @click.command()
 @click.option("--rev", metavar="COMMIT", help="Of an import from a Git repository: take this commit, branch or tag.")
 @click.option("-R", "--recursive", is_flag=True, help="All imports in the given directories.")
 @click.option("--no-download", is_flag=True, help="Write down which data it is, but do not copy it.")
-@click.option("-j", "--jobs", type=int, metavar="N", help="Transfers at once.")
+@click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once.")
 @volume
 @click.argument("targets", nargs=-1, required=True)
 def command(
@@ -25,13 +26,13 @@ def command(
     from gitstage.ui import Ui, events
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened(write=True, on_wait=ui.waiting) as (project, _):
+    with opened(write=True, on_wait=ui.waiting) as (project, _), moving(ui, jobs) as transfer:
         chosen = select(project.pipeline, targets, recursive=recursive) or []
         stages = list(dict.fromkeys(target.stage for target in chosen))
         if recursive:
             stages = [stage for stage in stages if stage.is_import]
         written: list[str] = []
         for stage in stages:
-            done = imports.update(project, stage, rev=rev, download=not no_download, written=written)
+            done = imports.update(project, stage, rev=rev, download=not no_download, written=written, transfer=transfer)
             events.tell(ui, done, project.cwd)
         ui.to_commit(project, written)

@@ -6,9 +6,11 @@ both can share one.
 
 from __future__ import annotations
 
-from gitstage.remote.backend import RemoteError
+from gitstage.remote.backend import Listed, RemoteError
 from gitstage.remote.backends import open_backend
 from gitstage.remote.record import PushRecord
-from gitstage.remote.transfer import Need, Outcome, Problem, Progress, Remote
+from gitstage.remote.transfer import Need, Outcome, Problem, Progress, Remote, Silent
 
-__all__ = ["Need", "Outcome", "Problem", "Progress", "PushRecord", "Remote", "RemoteError", "open_backend"]
+__all__ = [
+    "Listed", "Need", "Outcome", "Problem", "Progress", "PushRecord", "Remote", "RemoteError", "Silent", "open_backend",
+]  # fmt: skip

@@ -30,13 +30,15 @@ Hashed = dict[str, tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An object on a remote. `key` is "/"-separated below the remote's root; `size` in bytes; `md5` (32 hex digits) and
-    `modified` (seconds since the epoch) if the remote tells them."""
+    """An object on a remote. `key` is "/"-separated below the remote's root; `size` in bytes; `md5` (32 hex digits),
+    `modified` (seconds since the epoch) and `etag` (another one for other content, as the store spells it) if the remote
+    tells them."""
 
     key: str
     size: int
     md5: str | None = None
     modified: float | None = None
+    etag: str | None = None
 
 
 class Backend(Protocol):
@@ -61,6 +63,9 @@ class Backend(Protocol):
     def head(self, keys: Collection[str]) -> dict[str, int]:
         """Key -> size; absent keys are left out."""
 
+    def about(self, keys: Collection[str]) -> dict[str, Listed]:
+        """Key -> all that is told of it; absent keys are left out."""
+
     def put(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterable[Done]:
         """Store local files: (absolute path, key)."""
 
@@ -75,3 +80,13 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+
+
+class OnlySizes:
+    """For a backend of a store that tells no more of an object than its size."""
+
+    def head(self, keys: Collection[str]) -> dict[str, int]:
+        raise NotImplementedError
+
+    def about(self, keys: Collection[str]) -> dict[str, Listed]:
+        return {key: Listed(key, size) for key, size in self.head(keys).items()}

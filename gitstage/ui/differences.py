@@ -72,7 +72,7 @@ def _grouped(changes: Iterable[Change], roles: Sequence[str], cwd: str) -> dict[
     for change in changes:
         if change.role not in roles:
             continue
-        path = relative(change.path, cwd)
+        path = change.path if change.state == "update available" else relative(change.path, cwd)
         if change.key is None:
             found[path] = change.state
         else:
@@ -103,5 +103,10 @@ def reason(change: Change, cwd: str = "") -> str:
         }
         return f"output {name} {words.get(change.state, 'was modified')}"
     kind = "parameter" if change.role == "param" else "dependency"
-    words = {"deleted": "is missing", "new": "was added", "removed": "is no longer declared"}
+    words = {
+        "update available": "has an update",
+        "deleted": "is missing",
+        "new": "was added",
+        "removed": "is no longer declared",
+    }
     return f"{kind} {name} {words.get(change.state, 'was modified')}"

@@ -13,7 +13,7 @@ LAYERS = [
     {"git", "remote", "pipeline"},
     {"status", "recorded", "runcache", "store"},
     {"project", "targets"},
-    {"checkout", "collect", "define", "difference", "inspect", "migrate"}
+    {"checkout", "collect", "define", "difference", "external", "inspect", "migrate"}
     | {"scheduling", "snapshot", "sources", "sync", "verdict"},
     {"contents", "dag", "plots", "run", "values", "why"},
     {"amend", "track"},

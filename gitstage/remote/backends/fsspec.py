@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from gitstage.errors import ConfigError
-from gitstage.remote.backend import Done, Hashed, Listed, Moved, RemoteError
+from gitstage.remote.backend import Done, Hashed, Listed, Moved, OnlySizes, RemoteError
 from gitstage.remote.backends.parallel import Patience, beside
 
 JOBS = 4
@@ -37,7 +37,7 @@ _MODULES = {"hdfs": "pyarrow", "webhdfs": "requests", "oss": "ossfs", "gdrive": 
 _RENAMES = ("hdfs", "webhdfs")  # a file is seen there while it is written
 
 
-class FsspecBackend:
+class FsspecBackend(OnlySizes):
     """Objects below `url`. `opened`: a file system and the folder in it, instead of those of the URL."""
 
     can_list = can_write = True

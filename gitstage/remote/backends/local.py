@@ -13,14 +13,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from gitstage.digest import hash_bytes
 from gitstage.fs import CREATE, FILE_MODE, READ, UMASK, clone, copy_in_kernel
-from gitstage.remote.backend import Done, Hashed, Listed, Moved, RemoteError
+from gitstage.remote.backend import Done, Hashed, Listed, Moved, OnlySizes, RemoteError
 
 _BLOCK = 1 << 20
 _SMALL = 1 << 16  # bytes up to which a file costs more to hand to a thread than to copy
 _OBJECT_MODE = 0o444
 
 
-class LocalBackend:
+class LocalBackend(OnlySizes):
     """Objects below the folder `path`. A file appears under its name when it is complete, by renaming."""
 
     can_list = can_write = True

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from gitstage.remote.backend import Done, Hashed, Listed, Moved, RemoteError
@@ -117,13 +118,18 @@ class ObjectStoreBackend:
         md5 = (meta["e_tag"] or "").strip('"') if self._md5 else ""
         is_md5 = len(md5) == 32 and not set(md5) - set("0123456789abcdef")
         path = _below(meta["path"], base)
-        return Listed(path, meta["size"], md5 if is_md5 else None, meta["last_modified"].timestamp())
+        modified = meta["last_modified"].timestamp()
+        return Listed(path, meta["size"], md5 if is_md5 else None, modified, meta["e_tag"])
 
     def head(self, keys: Collection[str]) -> dict[str, int]:
-        def look(key: str, stop: threading.Event) -> tuple[str, int | None]:
-            return key, self._persist(lambda: int(self._store.head(key)["size"]), key, stop, absent=None)
+        return {key: found.size for key, found in self.about(keys).items()}
 
-        return {key: size for key, size in beside(self.jobs, look, list(keys)) if size is not None}
+    def about(self, keys: Collection[str]) -> dict[str, Listed]:
+        def look(key: str, stop: threading.Event) -> tuple[str, Any]:
+            return key, self._persist(lambda: self._store.head(key), key, stop, absent=None)
+
+        found = beside(self.jobs, look, list(keys))
+        return {key: replace(self._listed(meta), key=key) for key, meta in found if meta is not None}
 
     # -- moving --------------------------------------------------------------------------------------------
 

@@ -18,12 +18,12 @@ from datetime import datetime
 from typing import Any
 
 from gitstage.errors import ConfigError
-from gitstage.remote.backend import Done, Hashed, Listed, Moved, RemoteError
+from gitstage.remote.backend import Done, Hashed, Listed, Moved, OnlySizes, RemoteError
 
 JOBS = 16
 
 
-class RcloneBackend:
+class RcloneBackend(OnlySizes):
     """Objects below `rclone://REMOTE:PATH`. rclone retries, and shows a file when it is complete."""
 
     can_list = can_write = True

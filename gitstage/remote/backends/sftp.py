@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TypeVar
 
 from gitstage.errors import ConfigError
-from gitstage.remote.backend import Done, Hashed, Listed, Moved, RemoteError
+from gitstage.remote.backend import Done, Hashed, Listed, Moved, OnlySizes, RemoteError
 from gitstage.remote.backends.parallel import Patience, beside
 
 Item = TypeVar("Item")
@@ -50,7 +50,7 @@ _PASSING = re.compile(
 _ABSENT = re.compile(r"not found|No such file or directory", re.IGNORECASE)
 
 
-class SftpBackend:
+class SftpBackend(OnlySizes):
     """Objects below a folder of a host: ssh://[USER@]HOST[:PORT]/FOLDER."""
 
     can_list = can_write = True
