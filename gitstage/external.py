@@ -7,12 +7,13 @@ import json
 import os
 import posixpath
 import urllib.parse
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from gitstage.errors import GitstageError
 from gitstage.fs import components
 from gitstage.remote import Listed, Progress, RemoteError, Silent, open_backend
+from gitstage.remote.backend import Done, Moved
 
 Files = Mapping[str, Listed]
 """File name below a URL ("": the URL is that of a file) -> what the store tells of it."""
@@ -35,6 +36,17 @@ def name_of(source: str) -> str:
     return posixpath.basename(path.rstrip("/"))
 
 
+class _Store(Protocol):
+    """As much of a Backend as is needed here."""
+
+    can_list: bool
+
+    def about(self, keys: Collection[str]) -> dict[str, Listed]: ...
+    def list(self, prefix: str) -> Iterable[Listed]: ...
+    def get(self, items: Sequence[tuple[str, str]], moved: Moved) -> Iterable[Done]: ...
+    def close(self) -> None: ...
+
+
 class External:
     """The file or folder at `url`. `settings`: DVC's keys of a remote; `root`: where relative paths in them count from.
 
@@ -44,28 +56,35 @@ class External:
     def __init__(self, url: str, settings: Mapping[str, str], root: str) -> None:
         scheme, _, place = url.partition("://")
         self._scheme = scheme.lower()
-        if self._scheme in ("http", "https") and "?" in place:
-            raise GitstageError(f"{url}: an address with a query cannot be read here", "curl, and git stage add")
-        above, slash, name = place.rstrip("/").rpartition("/")
-        self._name = name if slash else ""  # else all that the store has
-        if self._scheme in ("http", "https", "webdav", "webdavs"):
-            self._name = urllib.parse.unquote(self._name)
-        self._backend = open_backend(f"{scheme}://{above}" if slash else url, settings, root)
         self._told = _TOLD.get(self._scheme)
+        self._name = ""
+        self._backend: _Store
+        if self._told == "checksum":
+            from gitstage.remote.backends.web import WebFile
+
+            self._backend = WebFile(url, settings)
+            return
+        above, slash, name = place.rstrip("/").rpartition("/")
+        if slash:  # else all that the store has
+            self._name = urllib.parse.unquote(name) if self._scheme.startswith("webdav") else name
+        self._backend = open_backend(f"{scheme}://{above}" if slash else url, settings, root)
 
     def close(self) -> None:
         self._backend.close()
 
     def look(self) -> Files | None:
         """What lies there now; None if nothing does."""
-        name = self._name
-        if name:
-            found = self._backend.about([name])
-            if name in found:
-                return {"": found[name]}
+        return (self._folder() or self._file()) if self._scheme.startswith("webdav") else self._file() or self._folder()
+
+    def _file(self) -> Files | None:
+        """What is told of it as a file; a WebDAV server may tell something of a folder, too."""
+        found = self._backend.about([self._name]) if self._name or not self._backend.can_list else {}
+        return {"": found[self._name]} if found else None
+
+    def _folder(self) -> Files | None:
         if not self._backend.can_list:
             return None
-        prefix = f"{name}/" if name else ""
+        prefix = f"{self._name}/" if self._name else ""
         inside = {
             listed.key[len(prefix) :]: listed
             for listed in self._backend.list(prefix)
@@ -82,7 +101,8 @@ class External:
         if self._told is None or None in told.values():
             return None
         if "" in files:
-            return {self._told: told[""], "size": files[""].size, "hash": "md5", "path": spelled}
+            is_told = {"size": files[""].size} if files[""].size >= 0 else {}
+            return {self._told: told[""], **is_told, "hash": "md5", "path": spelled}
         listing = [{self._told: told[name], "relpath": name} for name in sorted(told)]
         md5 = hashlib.md5(json.dumps(listing, sort_keys=True).encode()).hexdigest()
         size = sum(listed.size for listed in files.values())
@@ -108,7 +128,8 @@ class External:
             else:
                 place = target
             places[listed.key] = place
-        progress.expect(len(files), sum(listed.size for listed in files.values()))
+        sizes = [listed.size for listed in files.values()]
+        progress.expect(len(files), sum(sizes) if min(sizes, default=0) >= 0 else None)
         first: RemoteError | None = None
         for key, error in self._backend.get(list(places.items()), progress.moved):
             progress.done(key)

@@ -163,7 +163,7 @@ def _web(url: str, options: Options, *, is_dav: bool, method: str) -> ObjectStor
 
     if options.get("cert_path") or options.get("key_path"):
         raise ConfigError(f"{bare(url)}: client certificates (cert_path, key_path) are not supported here")
-    headers = _authorization(url, options)
+    headers = authorization(url, options)
     plain = bare(url)
     label = plain if not is_dav else "webdav" + plain.removeprefix("http")
     settings = client(options, plain)
@@ -173,7 +173,7 @@ def _web(url: str, options: Options, *, is_dav: bool, method: str) -> ObjectStor
     stream = None
     if method:
         timeout = float(options.get("timeout") or options.get("read_timeout") or 120)
-        stream = Stream(plain, headers, _context(options), timeout, method=method, moves=is_dav)
+        stream = Stream(plain, headers, tls_context(options), timeout, method=method, moves=is_dav)
     return ObjectStoreBackend(
         store,
         label,
@@ -188,7 +188,8 @@ def _web(url: str, options: Options, *, is_dav: bool, method: str) -> ObjectStor
     )
 
 
-def _authorization(url: str, options: Options) -> dict[str, str]:
+def authorization(url: str, options: Options) -> dict[str, str]:
+    """The headers that say who we are. Raises ConfigError for settings that cannot be used."""
     parts = urllib.parse.urlsplit(url)
     user = options.get("user") or (urllib.parse.unquote(parts.username) if parts.username else "")
     password = options.get("password") or (urllib.parse.unquote(parts.password) if parts.password else "")
@@ -237,7 +238,8 @@ def client(options: Options, endpoint: str | None) -> Any:
     return settings
 
 
-def _context(options: Options) -> ssl.SSLContext:
+def tls_context(options: Options) -> ssl.SSLContext:
+    """Which certificates are believed, by `ssl_verify`. Raises ConfigError if a file cannot be read."""
     import ssl
 
     verify = options.get("ssl_verify", "true")
