@@ -5,22 +5,25 @@ from __future__ import annotations
 import click
 
 from gitstage.cli import PROGRAM, cli
-from gitstage.errors import EXIT_CODES
+from gitstage.errors import EXIT_CODES, UsageError
 
 
 @click.command()
-@click.argument("verb", required=False)
-def command(verb: str | None) -> None:
-    """Show help for VERB, for all verbs, or the table of exit codes (git stage help exit-codes)."""
-    if verb == "exit-codes":
+@click.argument("words", nargs=-1, metavar="[VERB]...")
+def command(words: tuple[str, ...]) -> None:
+    """Show help for VERB (also of two words: params diff), for all verbs, or the exit codes (git stage help exit-codes)."""
+    if words == ("exit-codes",):
         for code, meaning in EXIT_CODES.items():
             click.echo(f"{code:>4}  {meaning}")
         return
-    with click.Context(cli, info_name=PROGRAM, **cli.context_settings) as context:
-        if verb is None:
-            click.echo(cli.get_help(context))
-            return
-        _, found, _ = cli.resolve_command(context, [verb])
-        assert found is not None
-        with click.Context(found, info_name=verb, parent=context) as inner:
-            click.echo(found.get_help(inner))
+    found: click.Command = cli
+    context = click.Context(cli, info_name=PROGRAM, **cli.context_settings)
+    for number, word in enumerate(words):
+        inner = found.get_command(context, word) if isinstance(found, click.Group) else None
+        if inner is None and number == 0:
+            cli.resolve_command(context, [word])  # says what is close to it
+        if inner is None:
+            verb = " ".join(words[:number])
+            raise UsageError(f"{verb}: there is no '{' '.join(words[number:])}' of it", f"{PROGRAM} help {verb}")
+        found, context = inner, click.Context(inner, info_name=word, parent=context)
+    click.echo(found.get_help(context))

@@ -256,3 +256,16 @@ def test_the_page_of_plots(here: Repo) -> None:
     here.write({"bad.csv": b"a\n\xff\n", "one.json": "5"})
     got = here.stage("plots", "show", "bad.csv", "one.json", check=True)
     assert "bad.csv:2: not UTF-8 text" in got.stderr and "one.json: holds a single value" in got.stderr
+
+
+def test_help_of_two_words(here: Repo) -> None:
+    for words in (["params", "diff"], ["remote", "modify"], ["run"], ["dag"]):
+        asked = here.stage("help", *words, check=True).stdout
+        assert asked == here.stage(*words, "--help", check=True).stdout and f"git stage {' '.join(words)} [OPT" in asked
+    for words, said in (
+        (["params", "nope"], "params: there is no 'nope' of it"),
+        (["run", "x"], "run: there is no 'x' of it"),
+    ):
+        got = here.stage("help", *words)
+        assert (got.returncode, said in got.stderr) == (2, True), got
+    assert "git stage status" in here.stage("help", "statu").stderr
