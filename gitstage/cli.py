@@ -50,6 +50,8 @@ COMMANDS: dict[str, str] = {
     "dag": "Draw the graph of stages.",
     "list": "List the stages.",
     "ls": "List files and outputs of a project at any revision.",
+    "ls-url": "List files at an address outside.",
+    "list-url": "Another name for ls-url.",
     "du": "Show how much space outputs and files take.",
     "show": "Show a tracked path's hash, size, cache path and files.",
     "remote": "Say where data is kept for others: add, list, modify, remove, rename, default.",

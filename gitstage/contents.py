@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import stat
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gitstage.digest import Digest
-from gitstage.errors import GitstageError
+from gitstage.errors import CacheMiss, GitstageError, NoProject
+from gitstage.git.clone import is_relative
 from gitstage.pipeline import is_inside, is_outside
-from gitstage.project import Project
+from gitstage.project import Project, opened_at
 from gitstage.snapshot import Snapshot, at_commit
+from gitstage.sources import Repository, temporary_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,12 @@ class Item:
         return posixpath.basename(self.path)
 
 
-class Contents:
-    """The files and outputs of one state of `project`: of commit `rev`, or of the work tree."""
+class Listing:
+    """Files and folders, by `children`."""
 
-    def __init__(self, project: Project, rev: str | None = None) -> None:
-        self._project = project
-        self._snapshot = Snapshot("", project, project.worktree) if rev is None else at_commit(project, rev)
-        self._committed = None if rev is None else _committed(project, rev)
-        self._outs = self._all_outs()
+    def children(self, folder: str, *, outs_only: bool = False) -> dict[str, Item]:
+        """What lies directly in a folder, by name, sorted. `outs_only`: outputs, and folders that lead to some."""
+        raise NotImplementedError
 
     def item(self, path: str) -> Item:
         """What lies at a root-relative path ("" is the root). Raises GitstageError if nothing does."""
@@ -50,20 +52,6 @@ class Contents:
         if found is None:
             raise GitstageError(f"{path}: does not exist")
         return found
-
-    def children(self, folder: str, *, outs_only: bool = False) -> dict[str, Item]:
-        """What lies directly in a folder, by name, sorted. `outs_only`: outputs, and folders that lead to some."""
-        found: dict[str, Item] = {}
-        if not outs_only:
-            found = self._on_disk(folder) if self._committed is None else dict(self._committed.get(folder, {}))
-        for name, recorded in self._recorded(folder).items():
-            there = found.get(name)
-            if there is None:
-                found[name] = recorded
-            elif recorded.is_out:
-                size = recorded.size if there.is_dir else there.size
-                found[name] = Item(there.path, there.is_dir, True, there.is_exec, size, recorded.digest)
-        return dict(sorted(found.items()))
 
     def below(self, folder: str, depth: int | None = None, *, outs_only: bool = False) -> Iterator[Item]:
         """Every file below a folder, and the folders at `depth` (1: directly in it), where the walk ends.
@@ -84,6 +72,44 @@ class Contents:
             return item.size or 0
         inside = list(self.below(item.path))
         return sum(one.size or 0 for one in inside) if inside else item.size or 0
+
+
+class AtUrl(Listing):
+    """The files at a URL, of which only sizes are known: file name below it ("": it is a file) -> bytes."""
+
+    def __init__(self, files: Mapping[str, int | None]) -> None:
+        self._folders = _by_folder((name, Item(name, False, size=size)) for name, size in files.items() if name)
+
+    def children(self, folder: str, *, outs_only: bool = False) -> dict[str, Item]:
+        return dict(sorted(self._folders.get(folder, {}).items()))
+
+
+class Contents(Listing):
+    """The files and outputs of one state of `project`: of commit `rev`, or of the work tree.
+
+    `fetch` is told the manifests that are asked for and that the cache lacks.
+    """
+
+    def __init__(
+        self, project: Project, rev: str | None = None, fetch: Callable[[Digest], object] | None = None
+    ) -> None:
+        self._project, self._fetch = project, fetch
+        self._snapshot = Snapshot("", project, project.worktree) if rev is None else at_commit(project, rev)
+        self._committed = None if rev is None else _committed(project, rev)
+        self._outs = self._all_outs()
+
+    def children(self, folder: str, *, outs_only: bool = False) -> dict[str, Item]:
+        found: dict[str, Item] = {}
+        if not outs_only:
+            found = self._on_disk(folder) if self._committed is None else dict(self._committed.get(folder, {}))
+        for name, recorded in self._recorded(folder).items():
+            there = found.get(name)
+            if there is None:
+                found[name] = recorded
+            elif recorded.is_out:
+                size = recorded.size if there.is_dir else there.size
+                found[name] = Item(there.path, there.is_dir, True, there.is_exec, size, recorded.digest)
+        return dict(sorted(found.items()))
 
     # -- where answers come from ---------------------------------------------------------------------------
 
@@ -112,7 +138,7 @@ class Contents:
 
     def _all_outs(self) -> dict[str, dict[str, Item]]:
         """Folder -> the outputs in it, and the folders that lead to others, by name."""
-        found: dict[str, dict[str, Item]] = {}
+        found: list[tuple[str, Item]] = []
         for stage in self._snapshot.pipeline.stages:
             for out in stage.outs:
                 if not out.cache or is_outside(out.path):
@@ -121,16 +147,11 @@ class Contents:
                 digest = entry.digest if entry else None
                 raw: Mapping[str, object] = entry.raw if entry else {}
                 size = raw.get("size")
-                folder, name = posixpath.split(out.path)
-                found.setdefault(folder, {})[name] = Item(
+                found.append((out.path, Item(
                     out.path, digest is not None and digest.is_dir, True, bool(raw.get("isexec")),
                     size if isinstance(size, int) else None, digest,
-                )  # fmt: skip
-                while folder:
-                    above, name = posixpath.split(folder)
-                    found.setdefault(above, {}).setdefault(name, Item(folder, True))
-                    folder = above
-        return found
+                )))  # fmt: skip
+        return _by_folder(found)
 
     def _recorded(self, folder: str) -> dict[str, Item]:
         """The outputs directly in a folder, or what the manifest says if the folder is one, or lies in one."""
@@ -140,6 +161,8 @@ class Contents:
         stage, out = owner
         digest = stage.recorded(out)
         cache = self._project.cache
+        if self._fetch is not None and digest is not None and digest.is_dir and cache.manifest(digest) is None:
+            self._fetch(digest)
         listing = cache.manifest(digest) if digest is not None and digest.is_dir else None
         found: dict[str, Item] = {}
         for path, one in (listing or {}).items():
@@ -164,14 +187,67 @@ def _size(path: str) -> int | None:
 def _committed(project: Project, rev: str) -> dict[str, dict[str, Item]]:
     """Folder -> what a commit has directly in it."""
     assert project.repo is not None
+    return _by_folder(
+        (path, Item(path, size is None, False, mode == 0o100755, size))
+        for path, mode, size in project.repo.committed(rev, project.prefix)
+        if not path.startswith(".dvc/")
+    )
+
+
+def _by_folder(items: Iterable[tuple[str, Item]]) -> dict[str, dict[str, Item]]:
+    """Folder -> the items in it, and the folders that lead to others, by name."""
     found: dict[str, dict[str, Item]] = {}
-    for path, mode, size in project.repo.committed(rev, project.prefix):
+    for path, item in items:
         folder, name = posixpath.split(path)
-        if path.startswith(".dvc/"):
-            continue
-        found.setdefault(folder, {})[name] = Item(path, size is None, False, mode == 0o100755, size)
+        found.setdefault(folder, {})[name] = item
         while folder:
             above, name = posixpath.split(folder)
             found.setdefault(above, {}).setdefault(name, Item(folder, True))
             folder = above
     return found
+
+
+@contextlib.contextmanager
+def opened_contents(
+    url: str, path: str | None, rev: str | None, *, remote: str | None = None,
+    settings: Mapping[str, str] | None = None, config: str | None = None,
+) -> Iterator[tuple[Project, Contents, str]]:  # fmt: skip
+    """The project at a folder, or in the Git repository at a URL; what it has at `rev`; and where `path` is in it.
+
+    `remote`, `settings` and `config` as of Repository: where manifests of directories are fetched from that are not
+    here. Raises GitstageError in Git's words, or if there is no such commit.
+    """
+    is_here = os.path.isdir(url) and not os.path.isfile(os.path.join(url, "HEAD"))  # which a bare repository has
+    if not is_here and not os.path.isdir(url) and (is_relative(url) or os.path.isabs(url)):
+        raise NoProject(f"{url}: is no folder")
+    if is_here and not (remote or settings or config):
+        with opened_at(url) as project:
+            yield project, Contents(project, rev), project.inside(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="gitstage-") as folder:
+        repository = Repository(url, os.getcwd(), folder, remote, settings or {}, config)
+        commit = repository.clone.resolve(rev)
+        if is_here:
+            with opened_at(url) as project:
+                fetch = _fetcher(repository, commit, project)
+                yield project, Contents(project, rev, fetch), project.inside(path)
+            return
+        asked = posixpath.normpath((path or "").strip("/") or ".")
+        prefix = repository.project_of(commit, "" if asked == "." or is_outside(asked) else asked) or ""
+        with Project.of_tree(
+            repository.clone.repo, prefix, repository.read(commit, posixpath.join(prefix, CONFIG))
+        ) as project:
+            project.__dict__["cache"] = temporary_cache(folder)
+            inner = posixpath.relpath(asked, prefix or ".")
+            yield project, Contents(project, commit, _fetcher(repository, commit, project)), project.inside(inner)
+
+
+CONFIG = ".dvc/config"
+
+
+def _fetcher(repository: Repository, commit: str, project: Project) -> Callable[[Digest], object]:
+    def fetch(digest: Digest) -> None:
+        with contextlib.suppress(CacheMiss):  # then the folder is all that can be shown
+            repository.manifest(commit, project.prefix, digest, project.cache)
+
+    return fetch

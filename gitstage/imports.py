@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gitstage import checkout, external, formats
+from gitstage.contents import AtUrl
 from gitstage.digest import Content, checksum
 from gitstage.errors import GitstageError, PipelineError
 from gitstage.fs import Root, atomic_write, components
@@ -483,6 +484,29 @@ def get_path(source: str, out: str | None, *, force: bool, transfer: Transfer = 
             copy_path(_local(url), made)
         _put(made, target, force=force)
     return target
+
+
+def listing(source: str) -> AtUrl | None:
+    """What lies in the folder at a path or URL as typed; None if a file does. Raises GitstageError if nothing does."""
+    url, settings = resolved(source)
+    if external.is_url(url):
+        with contextlib.closing(_opened(url, settings, os.getcwd(), _PLAIN)) as place:
+            files = place.look()
+        if files is None:
+            raise GitstageError(f"{source}: does not exist")
+        return None if "" in files else AtUrl({name: max(listed.size, 0) for name, listed in files.items()})
+    path = _local(url)
+    if not os.path.isdir(path):
+        if not os.path.lexists(path):
+            raise GitstageError(f"{source}: does not exist")
+        return None
+    found: dict[str, int | None] = {}
+    for folder, _, names in os.walk(path):
+        for name in names:
+            whole = os.path.join(folder, name)
+            with contextlib.suppress(OSError):  # a broken symlink, or removed meanwhile
+                found[os.path.relpath(whole, path).replace(os.sep, "/")] = os.stat(whole).st_size
+    return AtUrl(found)
 
 
 def resolved(source: str) -> tuple[str, Mapping[str, str]]:

@@ -126,14 +126,20 @@ class Repository:
                 if owned is not None:
                     raise GitstageError(f"{path}: nothing was recorded for it in {self.url} at {commit[:8]}")
                 continue
-            names = {"": digest} if not digest.is_dir else self._manifest(commit, prefix, digest, cache)
+            names = {"": digest} if not digest.is_dir else self.manifest(commit, prefix, digest, cache)
             for name, one in names.items():
                 full = posixpath.join(out.path, name) if name else out.path
                 if is_inside(full, inner) or not inner:
                     found["" if full == inner else posixpath.relpath(full, inner or ".")] = one
         return found, owned is not None and owned[1].path == inner
 
-    def _manifest(self, commit: str, prefix: str, digest: Digest, cache: Cache) -> Mapping[str, Digest]:
+    def read(self, commit: str, path: str) -> bytes | None:
+        """A committed file; None if there is none."""
+        blob = self.clone.files(commit, path).get(path)
+        return None if blob is None else self.clone.repo.contents([blob.id])[blob.id]
+
+    def manifest(self, commit: str, prefix: str, digest: Digest, cache: Cache) -> Mapping[str, Digest]:
+        """What a directory of the project at `prefix` holds. Raises CacheMiss if it is in no cache and no remote."""
         self._fetch(commit, prefix, [digest], cache)
         listing = cache.manifest(digest)
         if listing is None:
@@ -209,9 +215,9 @@ class Repository:
         """The section of the remote to take objects from; None if there is none."""
         sections: dict[str, dict[str, Any]] = {}
         path = posixpath.join(prefix, ".dvc/config")
-        blob = self.clone.files(commit, path).get(path)
-        if blob is not None:
-            sections.update(parse(self.clone.repo.contents([blob.id])[blob.id].decode(), path))
+        text = self.read(commit, path)
+        if text is not None:
+            sections.update(parse(text.decode(), path))
         if self.config is not None:
             with open(os.path.join(self.cwd, self.config), encoding="utf-8") as stream:
                 for section, content in parse(stream.read(), self.config).items():

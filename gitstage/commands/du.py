@@ -7,29 +7,34 @@ import posixpath
 import click
 
 from gitstage.cli import volume
+from gitstage.commands.import_ import keeper_options, settings_of
 
 
 @click.command()
 @click.option("--rev", metavar="REV", help="At a commit instead of in the work tree.")
 @click.option("-s", "--summarize", is_flag=True, help="Only the total.")
+@keeper_options
 @volume
 @click.argument("url", default=".")
 @click.argument("path", required=False)
-def command(url: str, path: str | None, rev: str | None, summarize: bool, quiet: bool, verbose: int) -> None:
-    """Show how much space what the project at URL (a folder; default: here) holds takes, in PATH or altogether.
+def command(
+    url: str, path: str | None, rev: str | None, summarize: bool, config: str | None, remote: str | None,
+    remote_config: tuple[str, ...], quiet: bool, verbose: int,
+) -> None:  # fmt: skip
+    """Show how much space what a project holds takes, in PATH or altogether.
 
+    URL is a folder (default: here) or the address of a Git repository.
     Outputs that are not there count with the size of their objects in the cache.
     """
-    from gitstage.contents import Contents
+    from gitstage.contents import opened_contents
     from gitstage.pipeline import relative
-    from gitstage.project import opened_at
     from gitstage.ui import Ui
     from gitstage.ui.contents import natural_size
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened_at(url) as project:
-        contents = Contents(project, rev)
-        start = contents.item(project.inside(path))
+    settings = settings_of(remote_config)
+    with opened_contents(url, path, rev, remote=remote, settings=settings, config=config) as (project, contents, place):
+        start = contents.item(place)
         name = path or relative("", project.cwd)
         rows = []
         if start.is_dir and not summarize:

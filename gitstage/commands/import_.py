@@ -18,14 +18,20 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def origin_options(function: _F) -> _F:
-    """The options that say where a repository's data is, for `import` and `get`."""
+def keeper_options(function: _F) -> _F:
+    """The options that say where the objects of a repository are kept."""
     for name, text in (
         ("--remote-config", "A setting KEY=VALUE of the remote, instead of what is configured there."),
         ("--remote", "The remote to take data from, instead of the default one there."),
         ("--config", "A configuration file to be used for the repository."),
     ):
         function = click.option(name, metavar=name[2:].upper(), multiple=name == "--remote-config", help=text)(function)
+    return function
+
+
+def origin_options(function: _F) -> _F:
+    """The options that say where a repository's data is, for `import` and `get`."""
+    function = keeper_options(function)
     function = click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once.")(function)
     return click.option(
         "--rev", metavar="COMMIT", help="Its commit, branch or tag; default: what is checked out there."
@@ -38,13 +44,18 @@ def origin(
     """What these options say."""
     from gitstage.imports import From
 
+    return From(url, path, rev, remote, settings_of(remote_config), config)
+
+
+def settings_of(remote_config: tuple[str, ...]) -> dict[str, str]:
+    """What --remote-config says. Raises UsageError for what is not KEY=VALUE."""
     settings = {}
     for text in remote_config:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise UsageError(f"--remote-config: '{text}' is not KEY=VALUE")
         settings[key] = value
-    return From(url, path, rev, remote, settings, config)
+    return settings
 
 
 @click.command()

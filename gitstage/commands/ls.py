@@ -7,6 +7,7 @@ import posixpath
 import click
 
 from gitstage.cli import volume
+from gitstage.commands.import_ import keeper_options, settings_of
 
 
 @click.command()
@@ -18,30 +19,32 @@ from gitstage.cli import volume
 @click.option("--rev", metavar="REV", help="At a commit instead of in the work tree.")
 @click.option("--size", is_flag=True, help="Also show sizes.")
 @click.option("--show-hash", is_flag=True, help="Also show digests.")
+@keeper_options
 @volume
 @click.argument("url", default=".")
 @click.argument("path", required=False)
 def command(
     url: str, path: str | None, recursive: bool, tree: bool, level: int | None, dvc_only: bool, as_json: bool,
-    rev: str | None, size: bool, show_hash: bool, quiet: bool, verbose: int,
+    rev: str | None, size: bool, show_hash: bool, config: str | None, remote: str | None,
+    remote_config: tuple[str, ...], quiet: bool, verbose: int,
 ) -> None:  # fmt: skip
-    """List what the project at URL (a folder; default: here) holds: files, and outputs, whether they are there or not.
+    """List what a project holds: files, and outputs, whether they are there or not.
 
+    URL is a folder (default: here) or the address of a Git repository.
     PATH is a file or folder of that project; without it the project's root is listed.
     """
-    from gitstage.contents import Contents
+    from gitstage.contents import opened_contents
     from gitstage.errors import UsageError
     from gitstage.pipeline import relative
-    from gitstage.project import opened_at
     from gitstage.ui import Ui
     from gitstage.ui import contents as shown
 
     if tree and as_json:
         raise UsageError("--tree and --json exclude each other")
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened_at(url) as project:
-        contents = Contents(project, rev)
-        start = contents.item(project.inside(path))
+    settings = settings_of(remote_config)
+    with opened_contents(url, path, rev, remote=remote, settings=settings, config=config) as (project, contents, place):
+        start = contents.item(place)
         if tree:
             named = list(
                 shown.tree(contents, start, path or relative("", project.cwd) or ".", level, outs_only=dvc_only)

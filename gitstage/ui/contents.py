@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gitstage.contents import Contents, Item
+from gitstage.contents import Item, Listing
 from gitstage.ui import Ui
 
 Named = tuple[str, Item]
@@ -41,14 +41,14 @@ def as_text(ui: Ui, items: Iterable[Named], *, sizes: bool, hashes: bool) -> Non
     ui.page("\n".join(lines))
 
 
-def tree(contents: Contents, item: Item, name: str, depth: int | None, *, outs_only: bool) -> Iterator[Named]:
+def tree(contents: Listing, item: Item, name: str, depth: int | None, *, outs_only: bool) -> Iterator[Named]:
     """An item and all below it down to `depth`, each name behind the lines of a tree."""
     yield name, item
     if item.is_dir and depth != 0:
         yield from _branches(contents, item.path, None if depth is None else depth - 1, "", outs_only=outs_only)
 
 
-def _branches(contents: Contents, folder: str, depth: int | None, prefix: str, *, outs_only: bool) -> Iterator[Named]:
+def _branches(contents: Listing, folder: str, depth: int | None, prefix: str, *, outs_only: bool) -> Iterator[Named]:
     items = list(contents.children(folder, outs_only=outs_only).values())
     for number, item in enumerate(items, 1):
         last = number == len(items)

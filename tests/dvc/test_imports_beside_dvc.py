@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
-from support import Repo, compare_with_dvc, md5, new_repo, picture, sealed_environment
+from support import Repo, compare_with_dvc, dvc_steps, md5, new_repo, picture, sealed_environment
 
 PIPELINE = "stages:\n  s:\n    cmd: cp f o; cp f m\n    deps: [f]\n    outs: [o]\n    metrics: [m: {cache: false}]\n"
 
@@ -216,3 +217,41 @@ def test_objects_come_from_the_remote_of_the_repository(both: tuple[Repo, Repo],
     ours.stage("import", "-f", "../bare.git", "d", "--remote-config", f"url={tmp_path}/other", check=True)
     assert ours.read("d.dvc").count("other") == 1
     assert ours.stage("import", "-f", "../bare.git", "d", "--remote", "nope").returncode == 6
+
+
+def test_repositories_are_listed_from_afar(both: tuple[Repo, Repo], tmp_path: Path) -> None:
+    """As dvc does; the manifest of a directory comes from the remote. Updates of imports are told."""
+    ours, theirs = both
+    there = Repo(ours.path.parent / "src", ours.env)
+    there.write({".dvc/config": f"[core]\n    remote = r\n['remote \"r\"']\n    url = {tmp_path}/store\n"})
+    there.commit("remote")
+    there.stage("push", check=True)
+    there.git("clone", "-q", "--bare", ".", f"{tmp_path}/bare.git")
+    url = f"file://{tmp_path}/bare.git"
+    asked = [["--rev", "v1", url, "code"], [url, "d"], ["-R", "--show-hash", url, "mix"], ["--dvc-only", url]]
+    found = dvc_steps(theirs, [["ls", "--json", *words] for words in asked], look=False)
+    for words, (code, said, _) in zip(asked, found, strict=True):
+        assert code == 0, (words, said)
+        got = json.loads(ours.stage("ls", "--json", *words, check=True).stdout)
+        known = [{**entry, "size": None} for entry in json.loads(said)]
+        assert [{**entry, "size": None} for entry in got] == known, words
+    assert ours.stage("du", url, "code", check=True).stdout == "3  code/c.py\n2  code/s\n5  code\n"
+    assert ours.stage("ls", url, "nope").stderr == "git-stage: nope: does not exist\n"
+    assert ours.stage("ls", f"{url}/nope").returncode == 1
+    assert ours.stage("ls", url, "--remote", "nope", "d").returncode == 6
+    shutil.move(tmp_path / "store", tmp_path / "moved")
+    assert ours.stage("ls", url, "d", check=True).stdout == ""
+    moved = ["--remote-config", f"url={tmp_path}/moved"]
+    assert ours.stage("ls", url, "d", *moved, check=True).stdout == "1\n3\ns\n"
+
+    for repo in both:
+        repo.stage("import", "../src", "git.txt", check=True)
+        repo.stage("unfreeze", "git.txt.dvc", check=True)
+        other = Repo(repo.path.parent / "src", repo.env)
+        other.write({"git.txt": "newer\n"})
+        other.commit("newer")
+    ((_, said, _),) = dvc_steps(theirs, [["status", "--json"]])
+    assert json.loads(said) == {"git.txt.dvc": [{"changed deps": {"git.txt (../src)": "update available"}}]}
+    assert json.loads(ours.stage("status", "--json", check=True).stdout) == json.loads(said)
+    ours.stage("repro", "git.txt.dvc", check=True)
+    assert ours.read("git.txt") == "newer\n"

@@ -100,6 +100,15 @@ def test_data_on_a_host_is_known_by_its_content(server: Server, tmp_path: Path) 
     known = f"- md5: {md5(FILES['f'])}\n  size: 4\n  hash: md5\n  path: "
     assert f"deps:\n{known}remote://srv/f\nouts:\n{known}f\n" in ours.read("f.dvc")
     assert ours.read("sp ace") == "s\n" and len(set(re.findall(r"md5: (\w+).dir", ours.read("d.dvc")))) == 1
+    assert ours.stage("list-url", "remote://srv", check=True).stdout == "d\nf\nsp ace\n"
+    assert ours.stage("ls-url", "-R", "--size", "remote://srv", check=True).stdout.split("\n")[:2] == [
+        "3  d/s/y",
+        "2  d/x",
+    ]
+    assert ours.stage("ls-url", "remote://srv/f", check=True).stdout == "remote://srv/f\n"
+    assert ours.stage("ls-url", "remote://srv/no").stderr == "git-stage: remote://srv/no: does not exist\n"
+    tree = ours.stage("ls-url", "-T", "-L", "1", str(server.root / server.place), check=True).stdout
+    assert tree.splitlines()[1:] == ["├── d", "├── f", "└── sp ace"]
     ours.stage("unfreeze", "f.dvc", "d.dvc", check=True)
     assert ours.stage("status", "--json", check=True).stdout == "{}\n"
     put(server, LATER)
