@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gitstage.cli import volume
-from gitstage.commands.remote import _dvc_dir, levels
+from gitstage.commands.remote import dvc_dir_here, levels
 
 
 @click.group()
@@ -73,12 +73,12 @@ def dir_(level: str | None, unset: bool, path: str | None, quiet: bool, verbose:
             with Project.open() as project:
                 click.echo(project.cache_dir)
             return
-        found = read(_dvc_dir(), level).get("cache", {}).get("dir")
+        found = read(dvc_dir_here(), level).get("cache", {}).get("dir")
         if found is None:
             raise ConfigError(f"cache.dir is not set there ({level})", "git stage config --list --show-origin")
         click.echo(found)
         return
-    file = ConfigFile(level or "repo", _dvc_dir())
+    file = ConfigFile(level or "repo", dvc_dir_here())
     if unset:
         file.unset("cache.dir")
     else:

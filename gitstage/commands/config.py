@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gitstage.cli import volume
-from gitstage.commands.remote import _dvc_dir, levels
+from gitstage.commands.remote import dvc_dir_here, levels
 from gitstage.errors import UsageError
 
 
@@ -33,7 +33,7 @@ def command(
         raise UsageError("--show-origin goes with showing settings only")
     if everything:
         for each in [level] if level else _levels():
-            for key, found in config.flatten(config.read(_dvc_dir(), each)):
+            for key, found in config.flatten(config.read(dvc_dir_here(), each)):
                 _say(quiet, each, key, found, show_origin, with_name=True)
     elif name is None:
         raise UsageError("which setting?", "git stage config NAME, or git stage config --list")
@@ -43,7 +43,7 @@ def command(
         _change(level, name, value)
     else:
         for each in [level] if level else reversed(_levels()):
-            known: str | list[str] | None = dict(config.flatten(config.read(_dvc_dir(), each))).get(_spelled(name))
+            known: str | list[str] | None = dict(config.flatten(config.read(dvc_dir_here(), each))).get(_spelled(name))
             if known is not None:
                 _say(quiet, each, name, known, show_origin, with_name=False)
                 return
@@ -54,7 +54,7 @@ def command(
 def _levels() -> list[str]:
     from gitstage.config import LEVELS, USER_LEVELS
 
-    return list(USER_LEVELS if _dvc_dir() is None else LEVELS)
+    return list(USER_LEVELS if dvc_dir_here() is None else LEVELS)
 
 
 def _spelled(name: str) -> str:
@@ -68,7 +68,9 @@ def _unset_here(name: str, level: str) -> Exception:
     from gitstage.config import config_path
     from gitstage.errors import ConfigError
 
-    return ConfigError(f"{config_path(level, _dvc_dir() or '')}: {name} is not set there", "git stage config --list")
+    return ConfigError(
+        f"{config_path(level, dvc_dir_here() or '')}: {name} is not set there", "git stage config --list"
+    )
 
 
 def _change(level: str | None, name: str, value: str | None) -> None:
@@ -76,7 +78,7 @@ def _change(level: str | None, name: str, value: str | None) -> None:
 
     from gitstage.config import ConfigFile, save
 
-    file = ConfigFile(level or "repo", _dvc_dir())
+    file = ConfigFile(level or "repo", dvc_dir_here())
     if value is None:
         file.unset(name)
     else:
@@ -92,7 +94,7 @@ def _say(quiet: bool, level: str, name: str, value: str | list[str], show_origin
     if quiet:
         return
     text = value if isinstance(value, str) else ",".join(value)
-    dvc_dir = _dvc_dir()
+    dvc_dir = dvc_dir_here()
     path = config_path(level, dvc_dir or "")
     if dvc_dir is not None and path.startswith(dvc_dir + os.sep):
         path = os.path.relpath(path, os.path.dirname(dvc_dir))

@@ -187,7 +187,8 @@ def rename(level: str | None, name: str, new: str, quiet: bool, verbose: int) ->
     save(*files)
 
 
-def _dvc_dir() -> str | None:
+def dvc_dir_here() -> str | None:
+    """The .dvc folder of the project around the current folder; None if there is none."""
     import os
 
     from gitstage.project import find_root
@@ -199,14 +200,14 @@ def _dvc_dir() -> str | None:
 def _file(level: str | None) -> ConfigFile:
     from gitstage.config import ConfigFile
 
-    return ConfigFile(level or "repo", _dvc_dir())
+    return ConfigFile(level or "repo", dvc_dir_here())
 
 
 def _from(level: str | None) -> list[ConfigFile]:
     """The file of a level, and of each stronger one."""
     from gitstage.config import LEVELS, ConfigFile
 
-    dvc_dir = _dvc_dir()
+    dvc_dir = dvc_dir_here()
     wanted = LEVELS[LEVELS.index(level or "repo") :] if dvc_dir else [level or "repo"]
     return [ConfigFile(each, dvc_dir) for each in wanted]
 
@@ -221,7 +222,7 @@ def _values(level: str | None) -> Any:
     """What a level's file says, or all together; paths absolute, nothing checked."""
     from gitstage.config import read
 
-    return read(_dvc_dir(), level)
+    return read(dvc_dir_here(), level)
 
 
 def _known(file: ConfigFile) -> set[str]:
