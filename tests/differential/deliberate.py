@@ -17,6 +17,9 @@ from scenarios import Step
 Seen = dict[str, Any]
 
 
+KINDS = ("added", "modified", "deleted")
+
+
 class After(NamedTuple):
     """A step, the state of our repository before it, and what was seen of it: with dvc and with git-stage."""
 
@@ -100,18 +103,24 @@ def failed_run(after: After) -> None:
 
 
 def order_of_stages(after: After) -> None:
-    """The order of new stages in dvc.lock is that in which they ran, which is arbitrary for several targets."""
+    """New stages in dvc.lock and lines in .gitignore are in the order in which stages ran: arbitrary for several targets."""
     if after.runs or after.verb == "commit":
         theirs, ours = (seen["state"].get("meta", {}) for seen in (after.theirs, after.ours))
         for path in theirs.keys() & ours.keys():
-            if path.endswith("dvc.lock") and yaml.safe_load(theirs[path]) == yaml.safe_load(ours[path]):
+            is_lock = path.endswith("dvc.lock") and yaml.safe_load(theirs[path]) == yaml.safe_load(ours[path])
+            is_list = path.endswith(".gitignore") and sorted(theirs[path]) == sorted(ours[path])
+            if is_lock or is_list:
                 theirs[path] = ours[path]
-        after.leave_out("index", where=lambda path: path.endswith("dvc.lock"))
+        after.leave_out("index", where=lambda path: path.endswith(("dvc.lock", ".gitignore")))
 
 
 def kept(after: After) -> None:
-    """A checkout leaves what it lacks the content for where it is, and files whose content nobody has."""
+    """A checkout leaves what it lacks the content for where it is, and files whose content nobody has; a pull or fetch
+    that lacks something fails."""
     if after.verb in ("checkout", "pull") and (after.failed or after.told("its content is in no cache; it stays")):
+        after.leave_out("work")
+    if after.verb in ("fetch", "pull") and after.told("is neither in the cache nor on remote"):
+        after.theirs["fails"] = True
         after.leave_out("work")
 
 
@@ -131,16 +140,20 @@ def removed_input(after: After) -> None:
 
 
 def gc_keeps_more(after: After) -> None:
-    """gc keeps what the index, stashes and commits that cannot be read need."""
+    """gc keeps what the index, stashes and commits that cannot be read need, and asks only if something is to go."""
     if after.verb == "gc" and not after.ours["fails"]:
         theirs, ours = (seen["state"].get("cache", {}) for seen in (after.theirs, after.ours))
         if theirs.items() <= ours.items() <= after.before["cache"].items():
             after.leave_out("cache")
+        if "-f" not in after.step["argv"] and after.ours["state"] == after.before | {"cache": {}}:
+            after.excuse()
 
 
 def whole_entries(after: After) -> None:
-    """The line of an odd name leaves .gitignore with its output; vars and plots stay when the last stage goes."""
+    """The line of an odd name leaves .gitignore with its output; vars and plots stay when the last stage goes; and all
+    that changed is staged where core.autostage asks for it."""
     if after.verb in ("remove", "move"):
+        after.leave_out("index")
         theirs, ours = (seen["state"].get("meta", {}) for seen in (after.theirs, after.ours))
         for path in theirs.keys() & ours.keys():
             if path.endswith(".gitignore"):
@@ -151,11 +164,15 @@ def whole_entries(after: After) -> None:
 
 
 def never_made(after: After) -> None:
-    """An output that was never made is in no diff."""
+    """An output that was never made is in no diff: made, it is added, not modified; and it is not deleted."""
     if after.verb == "diff" and isinstance(after.theirs.get("shows"), dict):
-        for kind in ("added", "deleted"):
-            theirs, ours = (seen["shows"].get(kind, []) for seen in (after.theirs, after.ours))
-            theirs[:] = [item for item in theirs if item in ours or item.get("hash", None) is not None]
+        found = []
+        for seen in (after.theirs, after.ours):
+            shown = {kind: {item["path"].rstrip("/") for item in seen["shows"].get(kind, [])} for kind in KINDS}
+            found.append((shown["added"] | shown["modified"], shown["deleted"], shown["modified"]))
+        (theirs, gone, _), (ours, lost, changed) = found
+        if theirs == ours and lost <= gone and changed <= theirs:
+            after.excuse()
 
 
 def execute_bits(after: After) -> None:
