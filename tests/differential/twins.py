@@ -137,7 +137,9 @@ class Twin:
         }
 
     def index(self) -> dict[str, str]:
-        """What is staged, by path; a dvc.yaml is compared by its meaning, so here only by its being there."""
+        """What is staged, by path, where a tool stages; a dvc.yaml is compared by its meaning, so here only by being there."""
+        if b"autostage" not in (self.root / ".dvc/config").read_bytes():
+            return {}
         said = self.git(["ls-files", "--stage", "-z"], self.root, self.env)
         entries = (entry.split("\t", 1) for entry in said.out.split("\0") if entry)
         return {path: "" if path.endswith("dvc.yaml") else entry for entry, path in entries}
