@@ -113,7 +113,7 @@ class _Writer:
         if self.once(0.1):
             kind = self.pick(["hardlink,copy", "symlink", "copy"])
             self.tool("config", "cache.type", kind)
-            self.executables = kind != "hardlink,copy"  # a hard link has the mode of the object, which is protected
+            self.executables = kind == "copy"  # a link has the mode of the object, which is protected
         self.sources()
         for home in self.homes:
             if home == "" or self.once(0.7):

@@ -93,7 +93,7 @@ class Twin:
 
     def do_chmod(self, step: Step) -> None:
         path = self.root / step["path"]
-        if path.is_file() and not path.is_symlink() and path.stat().st_nlink == 1:
+        if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o200:  # not through a link to an object
             path.chmod(int(step["mode"], 8))
 
     def do_pipelines(self, step: Step) -> None:
@@ -126,6 +126,8 @@ class Twin:
                 meta[path] = parsed(text) if name == "dvc.yaml" else text
             elif entry[0] == "link":
                 work[path] = ("link", entry[1].replace(str(self.top), "TOP"))
+            elif entry[0] == "file":
+                work[path] = ("file", f"{int(entry[1], 8) & 0o700:04o}", *entry[2:])  # the rest is the umask's
             else:
                 work[path] = entry
         return {
@@ -214,7 +216,14 @@ def shown(step: Step, text: str) -> Any:
         return without_messages(value)
     if verb == "ls":
         return {item["path"]: {key: item[key] for key in item if key != "size"} for item in value}
-    return in_order(value) if verb == "data" else value
+    return in_order(without_hashes(value)) if verb == "data" else value
+
+
+def without_hashes(value: Any) -> Any:
+    """The output of `data status` without names that have a "#": dvc reads the name of a committed one as an URL's."""
+    if isinstance(value, dict):
+        return {key: left for key, inner in value.items() if (left := without_hashes(inner))}
+    return [item for item in value if "#" not in json.dumps(item)]
 
 
 def without_messages(value: Any) -> Any:
