@@ -147,8 +147,8 @@ class Contents(Listing):
                 digest = entry.digest if entry else None
                 raw: Mapping[str, object] = entry.raw if entry else {}
                 size = raw.get("size")
-                found.append((out.path, Item(
-                    out.path, digest is not None and digest.is_dir, True, bool(raw.get("isexec")),
+                found.append((out.path, Item(  # as in DVC, only a file that is there can be executable
+                    out.path, digest is not None and digest.is_dir, True, False,
                     size if isinstance(size, int) else None, digest,
                 )))  # fmt: skip
         return _by_folder(found)
