@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import yaml
@@ -27,6 +27,7 @@ class After(NamedTuple):
     before: Seen
     theirs: Seen
     ours: Seen
+    earlier: Sequence[Step] = ()
 
     @property
     def verb(self) -> str:
@@ -115,10 +116,13 @@ def order_of_stages(after: After) -> None:
 
 
 def kept(after: After) -> None:
-    """A checkout leaves what it lacks the content for where it is, and files whose content nobody has; a pull or fetch
-    that lacks something fails."""
+    """A checkout leaves what it lacks the content for where it is, and files whose content nobody has, and what
+    `remove` only stopped tracking; a pull or fetch that lacks something fails."""
     if after.verb in ("checkout", "pull") and (after.failed or after.told("its content is in no cache; it stays")):
         after.leave_out("work")
+    if after.verb in ("checkout", "pull") and any(step.get("argv", [""])[0] == "remove" for step in after.earlier):
+        theirs = after.theirs["state"].get("work", {})
+        after.leave_out("work", where=lambda path: path not in theirs and path in after.before["work"])
     if after.verb in ("fetch", "pull") and after.told("is neither in the cache nor on remote"):
         after.theirs["fails"] = True
         after.leave_out("work")
@@ -155,9 +159,9 @@ def whole_entries(after: After) -> None:
     if after.verb in ("remove", "move"):
         after.leave_out("index")
         theirs, ours = (seen["state"].get("meta", {}) for seen in (after.theirs, after.ours))
-        for path in theirs.keys() & ours.keys():
-            if path.endswith(".gitignore"):
-                theirs[path], ours[path] = (re.sub(r".*\\.*\n", "", text) for text in (theirs[path], ours[path]))
+        for path in [path for path in theirs.keys() | ours.keys() if path.endswith(".gitignore")]:
+            for meta in (theirs, ours):
+                meta[path] = re.sub(r".*\\.*\n", "", meta.get(path, ""))
         for path in ours.keys() - theirs.keys():
             if path.endswith("dvc.yaml") and not ours[path].get("stages") and len(ours[path]) > 1:
                 del ours[path]

@@ -276,7 +276,8 @@ class Workshop:
             if step["op"] not in ("tool", "git"):
                 before = twins[1].state()
                 continue
-            after = After(step, before, theirs | {"state": twins[0].state()}, ours | {"state": twins[1].state()})
+            theirs, ours = (seen | {"state": twin.state()} for seen, twin in zip((theirs, ours), twins, strict=True))
+            after = After(step, before, theirs, ours, steps[:number])
             before = copy.deepcopy(after.ours["state"])
             lines = seen_differences(after)
             explained = False
