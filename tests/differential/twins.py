@@ -215,10 +215,7 @@ def shown(step: Step, text: str) -> Any:
     if verb == "metrics":
         return without_messages(value)
     if verb == "ls":
-        silent = (
-            {"size", "isexec"} if "--dvc-only" in step["argv"] else {"size"}
-        )  # of what is recorded dvc tells neither
-        return {item["path"]: {key: item[key] for key in item if key not in silent} for item in value}
+        return {item["path"]: {key: item[key] for key in item if key != "size"} for item in value}
     return in_order(without_hashes(value)) if verb == "data" else value
 
 
