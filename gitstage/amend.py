@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gitstage import formats
+from gitstage import formats, plots
 from gitstage.digest import checksum
 from gitstage.errors import GitstageError, PipelineError
 from gitstage.fs import FILE_MODE, atomic_write, components
@@ -308,3 +308,68 @@ def _release_file(project: Project, path: str) -> None:
         project.folder.put(temporary, path)
     elif stat.S_IMODE(found.st_mode) != FILE_MODE:
         os.chmod(absolute, FILE_MODE)
+
+
+# -- plots -------------------------------------------------------------------------------------------------------------
+
+
+def modify_plot(
+    project: Project, word: str, properties: Mapping[str, Any], unset: Sequence[str], written: list[str]
+) -> None:
+    """Set and unset how the output at path `word`, as typed, is drawn, in dvc.yaml; it becomes a plot if it is none.
+
+    Raises GitstageError for what is no output of a stage, or a property to unset that is not set.
+    """
+    path = join(project.cwd, word)
+    owned = project.pipeline.owner(path)
+    if owned is None or owned[1].path != path:
+        raise GitstageError(f"{word}: is no output", "git stage list")
+    stage, out = owned
+    if stage.name is None:
+        raise GitstageError(f"{stage.file}: is no stage, so nothing of it is drawn", f"git stage plots show {word}")
+    _named(project, stage.label(project.cwd), whole_files=False)
+    project.refuse_read_only(stage.file)
+    given = dict(stage.definition)
+    template = properties.get("template")
+    folder = os.path.join(project.dvc_dir, "plots")
+    places = [str(template), os.path.join(folder, str(template)), os.path.join(folder, f"{template}.json")]
+    if template is not None and template not in plots.built_in() and not any(os.path.isfile(one) for one in places):
+        raise GitstageError(f"there is no plot template '{template}'", "git stage plots templates")
+    kind = next(
+        key for key in ("plots", "outs", "metrics") if any(_spelled(one) == out.spelled for one in given.get(key) or ())
+    )
+    if kind == "metrics" or (kind != "plots" and unset):
+        raise GitstageError(f"{word}: is no plot" if unset else f"{word}: is a metric")
+    entry = next(one for one in given[kind] if _spelled(one) == out.spelled)
+    settings = dict(next(iter(entry.values())) or {}) if isinstance(entry, Mapping) else {}
+    for name in unset:
+        if name not in settings or name in _NOT_DRAWN:
+            raise GitstageError(f"{word}: {name} is not set")
+        del settings[name]
+    settings |= {key: properties[key] for key in sorted(properties, key=_order)}
+    new = {out.spelled: settings} if settings else out.spelled
+    if kind == "plots":
+        given["plots"] = [new if one == entry else one for one in given["plots"]]
+    else:
+        given[kind] = [one for one in given[kind] if one != entry]
+        given["plots"] = sorted([*(given.get("plots") or ()), new], key=_spelled)
+        if not given[kind]:
+            del given[kind]
+    files = _Files(project)
+    files.change(stage.file, lambda data: formats.update_pipeline(data, stage.file, str(stage.name), given))
+    files.write(written)
+    project.changed_files(written)
+
+
+_ORDER = ("template", "x", "y", "x_label", "y_label", "title", "header")
+
+
+def _order(name: str) -> int:
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+
+
+_NOT_DRAWN = frozenset({"cache", "persist", "remote", "push", "desc", "type", "labels", "meta"})
+
+
+def _spelled(entry: str | Mapping[str, Any]) -> str:
+    return entry if isinstance(entry, str) else str(next(iter(entry)))

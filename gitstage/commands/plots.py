@@ -22,8 +22,8 @@ def command() -> None:
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def drawn(function: _F) -> _F:
-    """The options of everything that draws."""
+def looks(function: _F) -> _F:
+    """The options that say how a plot looks."""
     for option in reversed((
         click.option("-t", "--template", metavar="NAME", help="A template: its name, or a file."),
         click.option("-x", metavar="FIELD", help="The field for the x axis."),
@@ -32,6 +32,15 @@ def drawn(function: _F) -> _F:
         click.option("--title", metavar="TEXT", help="The title."),
         click.option("--x-label", metavar="TEXT", help="What stands at the x axis."),
         click.option("--y-label", metavar="TEXT", help="What stands at the y axis."),
+    )):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def drawn(function: _F) -> _F:
+    """The options of everything that draws."""
+    for option in reversed((
+        looks,
         click.option("-o", "--out", metavar="DIR", help="Where the page is put. Default: dvc_plots."),
         click.option("--show-vega", is_flag=True, help="Print the Vega-Lite specification of one plot."),
         click.option("--json", "as_json", is_flag=True, help="Print all as JSON; images are written to the directory."),
@@ -83,6 +92,29 @@ def diff(revisions: tuple[str, ...], targets: tuple[str, ...], quiet: bool, verb
         if project.repo is not None and project.repo.head() is None:
             names = []
         return _draw(ui, project, names, targets, **options)
+
+
+class _Unset(Spread):
+    spread = ("--unset",)
+
+
+@command.command(cls=_Unset)
+@looks
+@click.option("--unset", multiple=True, metavar="PROPERTIES...", help="Properties to take away.")
+@volume
+@click.argument("target")
+def modify(target: str, unset: tuple[str, ...], quiet: bool, verbose: int, **properties: Any) -> None:
+    """Change how the output TARGET of a stage is drawn, in dvc.yaml. One that is no plot becomes one."""
+    from gitstage import amend
+    from gitstage.project import opened
+    from gitstage.ui import Ui
+
+    ui = Ui(quiet=quiet, verbose=bool(verbose))
+    given = {name: value for name, value in properties.items() if value is not None}
+    with opened(write=True, on_wait=ui.waiting) as (project, _):
+        written: list[str] = []
+        amend.modify_plot(project, target, given, unset, written)
+        ui.to_commit(project, written)
 
 
 @command.command()

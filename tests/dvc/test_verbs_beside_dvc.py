@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 from support import Repo, compare_with_dvc, differences, new_repo, sealed_environment
@@ -98,3 +99,28 @@ def test_the_same_steps_have_the_same_effect(both: tuple[Repo, Repo]) -> None:
     wrong = compare_with_dvc(ours, theirs, STEPS)
     assert not wrong, "\n".join(wrong)
     assert theirs.dvc("status", check=True).stdout == ours.dvc("status", check=True).stdout
+
+
+PLOTTED = (
+    "stages:\n  s:\n    cmd: echo 1\n    outs:\n    - b.csv\n    - c.csv:\n        cache: false\n    metrics:\n    - m.json\n"
+    "    plots:\n    - a.csv:\n        cache: false\n        x: e\n"
+)
+PLOTS = [
+    ["plots", "modify", "b.csv", "-x", "q"],
+    ["plots", "modify", "c.csv", "--x-label", "q"],
+    ["plots", "modify", "a.csv", "-t", "linear", "--title", "T", "-y", "l", "--no-header"],
+    ["plots", "modify", "a.csv", "--unset", "x", "title"],
+    ["plots", "modify", "a.csv", "--unset", "nope"],
+    ["plots", "modify", "a.csv", "-t", "nosuch"],
+    ["plots", "modify", "nope", "-x", "q"],
+]
+
+
+def test_how_plots_look_is_changed_as_dvc_does(tmp_path: Path) -> None:
+    repos = []
+    for name in ("ours", "theirs"):
+        repos.append(new_repo(tmp_path / name, sealed_environment(tmp_path / f"{name}-home")))
+        repos[-1].stage("init", "--no-hooks", check=True)
+        repos[-1].write({"dvc.yaml": PLOTTED})
+    wrong = compare_with_dvc(*repos, PLOTS)
+    assert not wrong, "\n".join(wrong)
