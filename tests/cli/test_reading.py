@@ -210,7 +210,7 @@ def test_data_that_a_remote_lacks(here: Repo) -> None:
 def test_a_word_with_verbs_behind_it(here: Repo) -> None:
     got = here.stage("plots")
     assert (got.returncode, got.stderr) == (
-        2, "git-stage: plots: say show or diff or templates\n"
+        2, "git-stage: plots: say show or diff or modify or templates\n"
         "hint: git stage help plots; to stage a path of this name: git stage -- plots\n",
     )  # fmt: skip
     assert here.stage("metrics", "shw").stderr.startswith("git-stage: metrics: 'shw' is not show or diff\n")
