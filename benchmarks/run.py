@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from harness import Program, Row, compare, environment, machine, save, table
+from harness import Program, Row, Step, compare, environment, machine, save, table
 
 WORKLOADS: dict[str, Callable[[Bench], Iterator[Row]]] = {}
 
@@ -156,6 +156,32 @@ def repro(bench: Bench) -> Iterator[Row]:
     yield row
 
 
+def gone(place: Path, name: str = "d") -> Step:
+    """Before a run: what it makes is not there."""
+
+    def step() -> None:
+        if (place / name).exists():
+            shutil.rmtree(place / name)
+        os.sync()
+
+    return step
+
+
+def fresh(source: Path, place: Path) -> Step:
+    """Before a run: folder `d` is a new copy of `source`, and nothing was ever added."""
+
+    def step() -> None:
+        shutil.rmtree(place / ".dvc/cache", ignore_errors=True)
+        for name in ("d", "e"):
+            gone(place, name)()
+        for name in ("d.dvc", ".gitignore"):
+            (place / name).unlink(missing_ok=True)
+        shutil.copytree(source, place / "d")
+        os.sync()
+
+    return step
+
+
 LINKS = {"copy": ("cp -r", 1.5, 1.3), "hardlink": ("cp -al", 2.0, 2.5), "symlink": ("cp -rs", None, 1.5)}
 
 
@@ -168,44 +194,23 @@ def small_files(bench: Bench) -> Iterator[Row]:
         ours, theirs = bench.twins(f"[cache]\n    type = {kind}\n")
         bare = bench.place()
 
-        def fresh(place: Path) -> Callable[[], None]:
-            def step() -> None:
-                shutil.rmtree(place / ".dvc/cache", ignore_errors=True)
-                for name in ("d", "e"):
-                    if (place / name).exists():
-                        shutil.rmtree(place / name)
-                for name in ("d.dvc", ".gitignore"):
-                    (place / name).unlink(missing_ok=True)
-                shutil.copytree(source, place / "d")
-                os.sync()
-
-            return step
-
         if add_bound is not None:
             limit = f"find d -type f -exec md5sum {{}} + >sums; {copy} $PWD/d e"
             programs = {
-                "git-stage": Program(["git-stage", "add", "-q", "d"], ours, fresh(ours)),
-                "dvc": Program(["dvc", "add", "-q", "d"], theirs, fresh(theirs)),
-                "limit": Program(limit, bare, fresh(bare)),
+                "git-stage": Program(["git-stage", "add", "-q", "d"], ours, fresh(source, ours)),
+                "dvc": Program(["dvc", "add", "-q", "d"], theirs, fresh(source, theirs)),
+                "limit": Program(limit, bare, fresh(source, bare)),
             }
             yield compare(
                 f"`add`, {count} x 4 kB, {kind} (limit: md5sum, {copy})", programs, bench.env,
                 against="limit", bound=add_bound, figure="wall", seldom={"dvc": 1}, rounds=3,
             )  # fmt: skip
         else:
-            fresh(ours)()
-            fresh(bare)()
+            fresh(source, ours)()
+            fresh(source, bare)()
             bench.sh("git-stage add -q d", ours)
-            fresh(theirs)()
+            fresh(source, theirs)()
             bench.sh("dvc add -q d", theirs)
-
-        def gone(place: Path, name: str = "d") -> Callable[[], None]:
-            def step() -> None:
-                if (place / name).exists():
-                    shutil.rmtree(place / name)
-                os.sync()
-
-            return step
 
         programs = {
             "git-stage": Program(["git-stage", "checkout", "-q"], ours, gone(ours)),
@@ -297,31 +302,10 @@ def large_files(bench: Bench) -> Iterator[Row]:
                 out.write(block[part >> 20 & 0xFFF :] + b"%d %d" % (number, part))
     ours, bare = bench.project("[cache]\n    type = copy\n"), bench.place()
 
-    def fresh(place: Path) -> Callable[[], None]:
-        def step() -> None:
-            shutil.rmtree(place / ".dvc/cache", ignore_errors=True)
-            for name in ("d", "e"):
-                if (place / name).exists():
-                    shutil.rmtree(place / name)
-            for name in ("d.dvc", ".gitignore"):
-                (place / name).unlink(missing_ok=True)
-            shutil.copytree(source, place / "d")
-            os.sync()
-
-        return step
-
-    def gone(place: Path, name: str) -> Callable[[], None]:
-        def step() -> None:
-            if (place / name).exists():
-                shutil.rmtree(place / name)
-            os.sync()
-
-        return step
-
     limit = "ls d/* | xargs -P 2 -n 2 md5sum >sums; cp -r d e"
     programs = {
-        "git-stage": Program(["git-stage", "add", "-q", "d"], ours, fresh(ours)),
-        "limit": Program(limit, bare, fresh(bare)),
+        "git-stage": Program(["git-stage", "add", "-q", "d"], ours, fresh(source, ours)),
+        "limit": Program(limit, bare, fresh(source, bare)),
     }
     yield compare(
         f"`add`, 4 x {size >> 20} MB, copy", programs, bench.env, against="limit", bound=1.15, figure="wall", rounds=3

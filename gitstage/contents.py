@@ -7,6 +7,7 @@ import os
 import posixpath
 import stat
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -36,12 +37,12 @@ class Item:
         return posixpath.basename(self.path)
 
 
-class Listing:
+class Listing(ABC):
     """Files and folders, by `children`."""
 
+    @abstractmethod
     def children(self, folder: str, *, outs_only: bool = False) -> dict[str, Item]:
         """What lies directly in a folder, by name, sorted. `outs_only`: outputs, and folders that lead to some."""
-        raise NotImplementedError
 
     def item(self, path: str) -> Item:
         """What lies at a root-relative path ("" is the root). Raises GitstageError if nothing does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -82,11 +83,12 @@ class Backend(Protocol):
         """Let go of connections."""
 
 
-class OnlySizes:
+class OnlySizes(ABC):
     """For a backend of a store that tells no more of an object than its size."""
 
+    @abstractmethod
     def head(self, keys: Collection[str]) -> dict[str, int]:
-        raise NotImplementedError
+        """As Backend.head."""
 
     def about(self, keys: Collection[str]) -> dict[str, Listed]:
         return {key: Listed(key, size) for key, size in self.head(keys).items()}
