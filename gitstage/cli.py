@@ -7,13 +7,14 @@ import io
 import keyword
 import os
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-import click
+from gitstage.errors import GitstageError, SystemFailure
+from gitstage.options import Family, NotPlain, Verb
 
-from gitstage import __version__
-from gitstage.errors import GitstageError, SystemFailure, UsageError
+if TYPE_CHECKING:
+    from gitstage.group import LazyGroup
 
 PROGRAM = "git stage"
 
@@ -78,113 +79,50 @@ ALIASES: dict[str, str] = {"rm": "remove", "mv": "move"}
 DISPATCHED: tuple[str, ...] = (*COMMANDS, *ALIASES)
 """The words that the `git` dispatcher sends here; any other `git stage WORD` is Git's own."""
 
-_EPILOG = (
-    "To stage files with Git itself: git stage PATH (another name for git add). Exit codes: git stage help exit-codes"
-)
+
+def find(name: str) -> Verb | Family:
+    """Import the verb of a name in COMMANDS or HIDDEN."""
+    module = name.replace("-", "_")
+    found = importlib.import_module(f"gitstage.commands.{module}{'_' if keyword.iskeyword(module) else ''}").command
+    assert isinstance(found, (Verb, Family))
+    return found
 
 
-class LazyGroup(click.Group):
-    """Imports the module of the verb that is called, and no other."""
+def as_click() -> LazyGroup:
+    """The whole command line as click has it."""
+    from gitstage.group import LazyGroup
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*COMMANDS, *HIDDEN]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        cmd_name = ALIASES.get(cmd_name, cmd_name)
-        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
-            return None
-        name = cmd_name.replace("-", "_")
-        module = importlib.import_module(f"gitstage.commands.{name}{'_' if keyword.iskeyword(name) else ''}")
-        command: click.Command = module.command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in {**COMMANDS, **HIDDEN, **ALIASES}:
-            import difflib
-
-            close = difflib.get_close_matches(args[0], COMMANDS, 1)
-            raise UsageError(f"there is no verb '{args[0]}'", f"{PROGRAM} {close[0]}" if close else f"{PROGRAM} help")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(COMMANDS.items()))
+    return LazyGroup(COMMANDS, HIDDEN, ALIASES, find, PROGRAM)
 
 
-@click.group(
-    cls=LazyGroup, epilog=_EPILOG, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
-)
-@click.version_option(__version__, "-V", "--version", prog_name="git-stage", message="%(prog)s %(version)s")
-@click.pass_context
-def cli(context: click.Context) -> None:
-    """Data pipelines as a native part of Git."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
-
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def volume(function: _F) -> _F:
-    """The options -q and -v that every verb has."""
-    function = click.option("-v", "--verbose", count=True, help="Say more.")(function)
-    return click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")(function)
-
-
-class Spread(click.Command):
-    """A command whose repeatable options in `spread` take all words up to the next option, as DVC's `--targets A B` do."""
-
-    spread: tuple[str, ...] = ("--targets",)
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        words: list[str] = []
-        option: str | None = None
-        for number, word in enumerate(args):
-            if word == "--":
-                words += args[number:]
-                break
-            if word.startswith("-"):
-                option = word if word in self.spread else None
-                words += [] if option else [word]
+def _run(words: Sequence[str]) -> Any:
+    """Run one command line; returns what its verb does."""
+    name = ALIASES.get(words[0], words[0]) if words else ""
+    if name in COMMANDS or name in HIDDEN:
+        found, rest = find(name), words[1:]
+        verb = found if isinstance(found, Verb) else found.verbs.get(rest[0]) if rest else None
+        if verb is not None:
+            try:
+                values = verb.read(rest if verb is found else rest[1:])
+            except NotPlain:
+                pass
             else:
-                words.append(f"{option}={word}" if option else word)
-        return super().parse_args(ctx, words)
+                return verb.function(**values)
+    return as_click().run(words)
 
 
-class Family(click.Group):
-    """Verbs behind one word, as in `metrics show`. The word alone may have been meant as a path for `git add`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (not args[0].startswith("-") and args[0] not in self.commands):
-            known = f"{' or '.join(self.commands)}"
-            said = f"{ctx.info_name}: '{args[0]}' is not {known}" if args else f"{ctx.info_name}: say {known}"
-            path = f"; to stage a path of this name: {PROGRAM} -- {ctx.info_name}" if ctx.info_name in COMMANDS else ""
-            raise UsageError(said, f"{PROGRAM} help {ctx.info_name}{path}")
-        return super().parse_args(ctx, args)
-
-
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; prints at most one line of error and one of hint."""
     try:
         for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is shown escaped
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        result = cli.main(argv, prog_name=PROGRAM, standalone_mode=False)
+        result = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.UsageError as error:
-        words = error.ctx.command_path.split()[2:] if error.ctx is not None else []
-        helps = f"{PROGRAM} {' '.join(words)} --help" if len(words) > 1 else f"{PROGRAM} {' '.join(['help', *words])}"
-        return _fail(UsageError(error.format_message(), helps))
-    except click.ClickException as error:
-        return _fail(UsageError(error.format_message()))
     except GitstageError as error:
         return _fail(error)
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         print("git-stage: interrupted", file=sys.stderr)  # noqa: T201
         return 130
     except BrokenPipeError:

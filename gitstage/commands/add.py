@@ -5,26 +5,24 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-import click
-
-from gitstage.cli import volume
 from gitstage.errors import UsageError
+from gitstage.options import argument, option, verb, volume
 
 if TYPE_CHECKING:
     from gitstage.ui import Ui
 
 
-@click.command()
-@click.option("--no-commit", is_flag=True, help="Only write the .dvc file, keep nothing in the cache.")
-@click.option("--glob", is_flag=True, help="Targets are patterns; ** matches folders of any depth.")
-@click.option("-o", "--out", metavar="PATH", help="Copy a target from outside to PATH and track that.")
-@click.option("-f", "--force", is_flag=True, help="With -o: replace what is at PATH.")
-@click.option("--no-relink", is_flag=True, help="Leave the files as they are instead of linking them to the cache.")
-@click.option("--to-remote", is_flag=True, help="Send the data to the remote, without a copy here.")
-@click.option("-r", "--remote", metavar="NAME", help="With --to-remote: that remote instead of the default one.")
-@click.option("--remote-jobs", type=click.IntRange(1), metavar="N", help="With --to-remote: transfers at once.")
+@verb()
+@option("--no-commit", is_flag=True, help="Only write the .dvc file, keep nothing in the cache.")
+@option("--glob", is_flag=True, help="Targets are patterns; ** matches folders of any depth.")
+@option("-o", "--out", metavar="PATH", help="Copy a target from outside to PATH and track that.")
+@option("-f", "--force", is_flag=True, help="With -o: replace what is at PATH.")
+@option("--no-relink", is_flag=True, help="Leave the files as they are instead of linking them to the cache.")
+@option("--to-remote", is_flag=True, help="Send the data to the remote, without a copy here.")
+@option("-r", "--remote", metavar="NAME", help="With --to-remote: that remote instead of the default one.")
+@option("--remote-jobs", least=1, metavar="N", help="With --to-remote: transfers at once.")
 @volume
-@click.argument("targets", nargs=-1, required=True)
+@argument("targets", nargs=-1, required=True)
 def command(
     targets: tuple[str, ...], no_commit: bool, glob: bool, out: str | None, force: bool, no_relink: bool,
     to_remote: bool, remote: str | None, remote_jobs: int | None, quiet: bool, verbose: int,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
 from gitstage.commands.remote import dvc_dir_here, levels
+from gitstage.options import argument, family, option, volume
+from gitstage.ui import Ui
 
 
-@click.group()
+@family
 def command() -> None:
     """Where the cache is, and how it is laid out."""
 
 
-@command.command()
-@click.option("--dvc-files", is_flag=True, help="Also rewrite the entries of dvc.lock and *.dvc files.")
-@click.option("--dry", is_flag=True, help="Only show what would be done.")
+@command.verb()
+@option("--dvc-files", is_flag=True, help="Also rewrite the entries of dvc.lock and *.dvc files.")
+@option("--dry", is_flag=True, help="Only show what would be done.")
 @volume
 def migrate(dvc_files: bool, dry: bool, quiet: bool, verbose: int) -> None:
     """Give the objects of a cache of DVC 1 or 2 the names that DVC 3 looks for, too.
@@ -52,11 +51,11 @@ def migrate(dvc_files: bool, dry: bool, quiet: bool, verbose: int) -> None:
             ui.to_commit(project, written)
 
 
-@command.command("dir")
+@command.verb("dir")
 @levels
-@click.option("-u", "--unset", is_flag=True, help="Have the cache where it is by default.")
+@option("-u", "--unset", is_flag=True, help="Have the cache where it is by default.")
 @volume
-@click.argument("path", required=False)
+@argument("path", required=False)
 def dir_(level: str | None, unset: bool, path: str | None, quiet: bool, verbose: int) -> None:
     """Print where the cache is, or say where it is to be. A relative PATH counts from here.
 
@@ -71,12 +70,12 @@ def dir_(level: str | None, unset: bool, path: str | None, quiet: bool, verbose:
     if path is None and not unset:
         if level is None:
             with Project.open() as project:
-                click.echo(project.cache_dir)
+                Ui().say(project.cache_dir)
             return
         found = read(dvc_dir_here(), level).get("cache", {}).get("dir")
         if found is None:
             raise ConfigError(f"cache.dir is not set there ({level})", "git stage config --list --show-origin")
-        click.echo(found)
+        Ui().say(found)
         return
     file = ConfigFile(level or "repo", dvc_dir_here())
     if unset:

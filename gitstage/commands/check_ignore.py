@@ -5,18 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("-d", "--details", is_flag=True, help="Also show the file, line and pattern that decide.")
-@click.option("-a", "--all", "every", is_flag=True, hidden=True)
-@click.option("-n", "--non-matching", is_flag=True, help="With -d: also paths that no pattern matches.")
-@click.option("--stdin", "from_stdin", is_flag=True, help="Read paths from standard input, one on a line.")
+@verb()
+@option("-d", "--details", is_flag=True, help="Also show the file, line and pattern that decide.")
+@option("-a", "--all", "every", is_flag=True, hidden=True)
+@option("-n", "--non-matching", is_flag=True, help="With -d: also paths that no pattern matches.")
+@option("--stdin", "from_stdin", is_flag=True, help="Read paths from standard input, one on a line.")
 @volume
-@click.argument("targets", nargs=-1)
+@argument("targets", nargs=-1)
 def command(
     targets: tuple[str, ...],
     details: bool,

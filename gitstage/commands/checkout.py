@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, option, verb, volume
 
 if TYPE_CHECKING:
     from gitstage.pipeline import Target
@@ -15,15 +13,15 @@ if TYPE_CHECKING:
     from gitstage.ui import Ui
 
 
-@click.command()
-@click.option("--summary", is_flag=True, help="Print only how many files changed.")
-@click.option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on.")
-@click.option("-R", "--recursive", is_flag=True, help="All outputs in the given directories.")
-@click.option("-f", "--force", is_flag=True, help="Also replace files whose content is in no cache.")
-@click.option("--relink", is_flag=True, help="Make all links to the cache anew.")
-@click.option("--allow-missing", is_flag=True, help="It is no error if the cache lacks something.")
+@verb()
+@option("--summary", is_flag=True, help="Print only how many files changed.")
+@option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on.")
+@option("-R", "--recursive", is_flag=True, help="All outputs in the given directories.")
+@option("-f", "--force", is_flag=True, help="Also replace files whose content is in no cache.")
+@option("--relink", is_flag=True, help="Make all links to the cache anew.")
+@option("--allow-missing", is_flag=True, help="It is no error if the cache lacks something.")
 @volume
-@click.argument("targets", nargs=-1)
+@argument("targets", nargs=-1)
 def command(
     targets: tuple[str, ...], summary: bool, with_deps: bool, recursive: bool, force: bool, relink: bool,
     allow_missing: bool, quiet: bool, verbose: int,

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, confirm, option, verb, volume
 
 
-@click.command()
-@click.option("-f", "--force", is_flag=True, help="Record also what changed, without asking.")
-@click.option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on.")
-@click.option("-R", "--recursive", is_flag=True, help="All stages in the given directories.")
-@click.option("--no-relink", is_flag=True, help="Leave the files as they are instead of linking them to the cache.")
+@verb()
+@option("-f", "--force", is_flag=True, help="Record also what changed, without asking.")
+@option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on.")
+@option("-R", "--recursive", is_flag=True, help="All stages in the given directories.")
+@option("--no-relink", is_flag=True, help="Leave the files as they are instead of linking them to the cache.")
 @volume
-@click.argument("targets", nargs=-1)
+@argument("targets", nargs=-1)
 def command(
     targets: tuple[str, ...], force: bool, with_deps: bool, recursive: bool, no_relink: bool, quiet: bool, verbose: int
 ) -> None:
@@ -43,7 +41,7 @@ def command(
                 continue
             label = one.stage.label(project.cwd)
             why = reason(one.changes[0], project.cwd)
-            if not (sys.stdin.isatty() and click.confirm(f"'{label}': {why}. Record it as it is?")):
+            if not (sys.stdin.isatty() and confirm(f"'{label}': {why}. Record it as it is?")):
                 raise GitstageError(f"'{label}' is not what was recorded: {why}", f"git stage commit -f {label}")
         written: list[str] = []
         run.check(project, pipeline, stages)

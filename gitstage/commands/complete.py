@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import click
 
-from gitstage.cli import COMMANDS, LazyGroup, cli
+from gitstage.cli import COMMANDS, as_click
+from gitstage.group import LazyGroup
+from gitstage.options import argument, option, verb
 
 Candidate = tuple[str, str]
 """A word and what it is."""
@@ -20,9 +22,9 @@ _FILE_NAMES = frozenset(
 _REVISIONS = frozenset(("old", "new", "rev", "revs", "revisions"))
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--line", help="The command line up to the cursor, instead of words.")
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@verb(unknown_is_word=True)
+@option("--line", help="The command line up to the cursor, instead of words.")
+@argument("words", nargs=-1, raw=True)
 def command(line: str | None, words: tuple[str, ...]) -> None:
     """Print candidates for the last of WORDS, one on a line, each with a tab and its meaning."""
     given = list(words) or [""] if line is None else _after_program(line)
@@ -50,9 +52,9 @@ def _after_program(line: str) -> list[str]:
 
 def candidates(before: list[str], typed: str) -> Iterator[Candidate]:
     """What could replace `typed` behind the words `before`."""
-    group: click.Command = cli
+    group: click.Command = as_click()
     rest = list(before)
-    context = click.Context(cli, info_name="git stage")
+    context = click.Context(group, info_name="git stage")
     while isinstance(group, click.Group):
         verbs = [word for word in rest if not word.startswith("-")]
         found = group.get_command(context, verbs[0]) if verbs else None
@@ -75,8 +77,8 @@ def _verbs(group: click.Group, typed: str) -> Iterator[Candidate]:
     yield from ((name, meaning) for name, meaning in known if name.startswith(typed))
 
 
-def _of_verb(verb: click.Command, context: click.Context, before: list[str], typed: str) -> Iterator[Candidate]:
-    options = [one for one in verb.get_params(context) if isinstance(one, click.Option) and not one.hidden]
+def _of_verb(command: click.Command, context: click.Context, before: list[str], typed: str) -> Iterator[Candidate]:
+    options = [one for one in command.get_params(context) if isinstance(one, click.Option) and not one.hidden]
     by_name = {name: one for one in options for name in (*one.opts, *one.secondary_opts)}
     waiting = by_name.get(before[-1]) if before and "--" not in before else None
     if waiting is not None and not waiting.is_flag and not waiting.count:
@@ -86,7 +88,7 @@ def _of_verb(verb: click.Command, context: click.Context, before: list[str], typ
             if name.startswith("--") or len(option.opts) == 1:
                 yield name, option.help or ""
     else:
-        for parameter in verb.params:
+        for parameter in command.params:
             if isinstance(parameter, click.Argument):
                 yield from _values(parameter, before)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import click
-
 from gitstage.cli import DISPATCHED
+from gitstage.options import option, verb
 from gitstage.shim import SHELLS
+from gitstage.ui import Ui
 
 
-@click.command()
-@click.option("-s", "--shell", type=click.Choice(SHELLS), default="bash", show_default=True, help="For which shell.")
+@verb()
+@option("-s", "--shell", choices=SHELLS, default="bash", show_default=True, help="For which shell.")
 def command(shell: str) -> None:
     """Print what makes the shell complete git-stage, `git stage` and `git gitstage`.
 
@@ -24,4 +24,4 @@ def command(shell: str) -> None:
     from gitstage.resources import fill, template
 
     values = {"BIN": shlex.quote(programs()), "VERBS": " ".join(DISPATCHED)}
-    click.echo(fill(template(f"completion.{shell}"), values), nl=False)
+    Ui().say(fill(template(f"completion.{shell}"), values).rstrip("\n"))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
 from gitstage.commands.remote import dvc_dir_here, levels
 from gitstage.errors import UsageError
+from gitstage.options import argument, option, verb, volume
+from gitstage.ui import Ui
 
 
-@click.command()
+@verb()
 @levels
-@click.option("-u", "--unset", is_flag=True, help="Remove the setting NAME.")
-@click.option("-l", "--list", "everything", is_flag=True, help="Show all settings, the weakest file's first.")
-@click.option("--show-origin", is_flag=True, help="Also show which file each is from.")
+@option("-u", "--unset", is_flag=True, help="Remove the setting NAME.")
+@option("-l", "--list", "everything", is_flag=True, help="Show all settings, the weakest file's first.")
+@option("--show-origin", is_flag=True, help="Also show which file each is from.")
 @volume
-@click.argument("name", required=False)
-@click.argument("value", required=False)
+@argument("name", required=False)
+@argument("value", required=False)
 def command(
     level: str | None, unset: bool, everything: bool, show_origin: bool, name: str | None, value: str | None,
     quiet: bool, verbose: int,
@@ -98,4 +97,4 @@ def _say(quiet: bool, level: str, name: str, value: str | list[str], show_origin
     path = config_path(level, dvc_dir or "")
     if dvc_dir is not None and path.startswith(dvc_dir + os.sep):
         path = os.path.relpath(path, os.path.dirname(dvc_dir))
-    click.echo((f"{path}\t" if show_origin else "") + (f"{name}={text}" if with_name else text))
+    Ui().say((f"{path}\t" if show_origin else "") + (f"{name}={text}" if with_name else text))

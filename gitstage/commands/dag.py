@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("--dot", is_flag=True, help="Print it for Graphviz.")
-@click.option("--mermaid", is_flag=True, help="Print a Mermaid flowchart.")
-@click.option("--md", "markdown", is_flag=True, help="Print a Mermaid flowchart in a Markdown block.")
-@click.option("--collapse-foreach-matrix", is_flag=True, help="One node for all stages of a foreach or matrix.")
-@click.option("--full", is_flag=True, help="All that is connected to the target, not only what it needs.")
-@click.option("-o", "--outs", is_flag=True, help="Outputs instead of stages.")
+@verb()
+@option("--dot", is_flag=True, help="Print it for Graphviz.")
+@option("--mermaid", is_flag=True, help="Print a Mermaid flowchart.")
+@option("--md", "markdown", is_flag=True, help="Print a Mermaid flowchart in a Markdown block.")
+@option("--collapse-foreach-matrix", is_flag=True, help="One node for all stages of a foreach or matrix.")
+@option("--full", is_flag=True, help="All that is connected to the target, not only what it needs.")
+@option("-o", "--outs", is_flag=True, help="Outputs instead of stages.")
 @volume
-@click.argument("target", required=False)
+@argument("target", required=False)
 def command(
     target: str | None, dot: bool, mermaid: bool, markdown: bool, collapse_foreach_matrix: bool, full: bool, outs: bool,
     quiet: bool, verbose: int,

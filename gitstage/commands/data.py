@@ -5,41 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import click
-
-from gitstage.cli import Family, volume
+from gitstage.options import argument, family, option, volume
 
 if TYPE_CHECKING:
     from gitstage.digest import Digest
 
 
-@click.group(cls=Family)
+@family
 def command() -> None:
     """Show how data stands."""
 
 
-class _Untracked(click.Command):
-    """`--untracked-files` alone means `--untracked-files all`, as for DVC."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        given = [*args, ""]
-        for number, word in enumerate(args):
-            if word == "--untracked-files" and given[number + 1] not in ("no", "all"):
-                args = [*args[:number], "--untracked-files=all", *args[number + 1 :]]
-                break
-        return super().parse_args(ctx, args)
-
-
-@command.command(cls=_Untracked)
-@click.option("--granular", is_flag=True, help="File by file also inside directories.")
-@click.option("--unchanged", is_flag=True, help="Also what did not change.")
-@click.option("--untracked-files", type=click.Choice(["no", "all"]), default="no", help="Also what Git does not track.")
-@click.option("--not-in-remote", is_flag=True, help="Also what a remote lacks.")
-@click.option("-r", "--remote", metavar="NAME", help="With --not-in-remote: which remote.")
-@click.option("--no-remote-refresh", is_flag=True, help="Trust what is known of earlier pushes.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@command.verb(optional={"--untracked-files": "all"})
+@option("--granular", is_flag=True, help="File by file also inside directories.")
+@option("--unchanged", is_flag=True, help="Also what did not change.")
+@option("--untracked-files", choices=["no", "all"], default="no", help="Also what Git does not track.")
+@option("--not-in-remote", is_flag=True, help="Also what a remote lacks.")
+@option("-r", "--remote", metavar="NAME", help="With --not-in-remote: which remote.")
+@option("--no-remote-refresh", is_flag=True, help="Trust what is known of earlier pushes.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 @volume
-@click.argument("targets", nargs=-1)
+@argument("targets", nargs=-1)
 def status(
     targets: tuple[str, ...], granular: bool, unchanged: bool, untracked_files: str, not_in_remote: bool, remote: str | None,
     no_remote_refresh: bool, as_json: bool, quiet: bool, verbose: int,

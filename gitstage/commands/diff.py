@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import Spread, volume
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command(cls=Spread)
-@click.option("--targets", multiple=True, metavar="PATHS...", help="Only these outputs, or paths inside them.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--show-hash", is_flag=True, help="Also show digests.")
-@click.option("--md", "as_markdown", is_flag=True, help="Print a Markdown table.")
-@click.option("--hide-missing", is_flag=True, help="Do not list what is not in the cache.")
+@verb(spread=("--targets",))
+@option("--targets", multiple=True, metavar="PATHS...", help="Only these outputs, or paths inside them.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
+@option("--show-hash", is_flag=True, help="Also show digests.")
+@option("--md", "as_markdown", is_flag=True, help="Print a Markdown table.")
+@option("--hide-missing", is_flag=True, help="Do not list what is not in the cache.")
 @volume
-@click.argument("old", metavar="[A", default="HEAD")
-@click.argument("new", metavar="[B]]", required=False)
+@argument("old", metavar="[A", default="HEAD")
+@argument("new", metavar="[B]]", required=False)
 def command(
     old: str, new: str | None, targets: tuple[str, ...], as_json: bool, show_hash: bool, as_markdown: bool,
     hide_missing: bool, quiet: bool, verbose: int,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import click
+from gitstage.cli import DISPATCHED
+from gitstage.options import option, verb, volume
 
-from gitstage.cli import DISPATCHED, volume
 
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@verb()
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 @volume
 def command(as_json: bool, quiet: bool, verbose: int) -> int:
     """Check that hooks, dispatcher, merge driver and cache do what they should.

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import posixpath
 
-import click
-
-from gitstage.cli import volume
 from gitstage.commands.import_ import keeper_options, settings_of
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("--rev", metavar="REV", help="At a commit instead of in the work tree.")
-@click.option("-s", "--summarize", is_flag=True, help="Only the total.")
+@verb()
+@option("--rev", metavar="REV", help="At a commit instead of in the work tree.")
+@option("-s", "--summarize", is_flag=True, help="Only the total.")
 @keeper_options
 @volume
-@click.argument("url", default=".")
-@click.argument("path", required=False)
+@argument("url", default=".")
+@argument("path", required=False)
 def command(
     url: str, path: str | None, rev: str | None, summarize: bool, config: str | None, remote: str | None,
     remote_config: tuple[str, ...], quiet: bool, verbose: int,

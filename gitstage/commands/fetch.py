@@ -5,37 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, option, verb, volume
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def scope(function: _F) -> _F:
     """The options that say what is to be moved, and where to or from."""
-    for option in reversed(
+    for declare in reversed(
         (
-            click.option("-r", "--remote", metavar="NAME", help="The remote; the default one if not given."),
-            click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once."),
-            click.option("-a", "--all-branches", is_flag=True, help="Also for the tips of all branches."),
-            click.option("-T", "--all-tags", is_flag=True, help="Also for all tags."),
-            click.option("-A", "--all-commits", is_flag=True, help="Also for all commits."),
-            click.option("-R", "--recursive", is_flag=True, help="All outputs in the given directories."),
-            click.option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on."),
-            click.option("--run-cache/--no-run-cache", default=False, help="Also the results of earlier runs."),
-            click.option("--glob", is_flag=True, help="Targets are patterns; ** matches folders of any depth."),
-            click.argument("targets", nargs=-1),
+            option("-r", "--remote", metavar="NAME", help="The remote; the default one if not given."),
+            option("-j", "--jobs", least=1, metavar="N", help="Transfers at once."),
+            option("-a", "--all-branches", is_flag=True, help="Also for the tips of all branches."),
+            option("-T", "--all-tags", is_flag=True, help="Also for all tags."),
+            option("-A", "--all-commits", is_flag=True, help="Also for all commits."),
+            option("-R", "--recursive", is_flag=True, help="All outputs in the given directories."),
+            option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on."),
+            option("--run-cache/--no-run-cache", default=False, help="Also the results of earlier runs."),
+            option("--glob", is_flag=True, help="Targets are patterns; ** matches folders of any depth."),
+            argument("targets", nargs=-1),
         )
     ):
-        function = option(function)
+        function = declare(function)
     return function
 
 
-@click.command()
+@verb()
 @scope
-@click.option("--max-size", type=click.IntRange(1), metavar="BYTES", help="Only outputs that are smaller than this.")
-@click.option("--type", "types", type=click.Choice(["metrics", "plots"]), multiple=True, help="Only such outputs.")
+@option("--max-size", least=1, metavar="BYTES", help="Only outputs that are smaller than this.")
+@option("--type", "types", choices=["metrics", "plots"], multiple=True, help="Only such outputs.")
 @volume
 def command(
     targets: tuple[str, ...], remote: str | None, jobs: int | None, all_branches: bool, all_tags: bool,

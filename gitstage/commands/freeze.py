@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, verb, volume
 
 
-@click.command()
+@verb()
 @volume
-@click.argument("targets", nargs=-1, required=True)
+@argument("targets", nargs=-1, required=True)
 def command(targets: tuple[str, ...], quiet: bool, verbose: int) -> None:
     """Keep TARGETS, stages or .dvc files, as they are: their inputs no longer make them run.
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
-from gitstage.cli import volume
 from gitstage.errors import GitstageError, UsageError
+from gitstage.options import confirm, option, verb, volume
 
 if TYPE_CHECKING:
     from gitstage.collect import Scope
@@ -16,23 +14,23 @@ if TYPE_CHECKING:
     from gitstage.ui import Ui
 
 
-@click.command()
-@click.option("-w", "--workspace", is_flag=True, help="Keep what the work trees need; every other option does, too.")
-@click.option("--rev", metavar="COMMIT", help="Keep what this commit needs.")
-@click.option("-n", "--num", type=int, metavar="N", help="With --rev or -a: of the last N commits each.")
-@click.option("-a", "--all-branches", is_flag=True, help="Keep what the tips of all branches need.")
-@click.option("-T", "--all-tags", is_flag=True, help="Keep what all tags need.")
-@click.option("-A", "--all-commits", is_flag=True, help="Keep what any commit needs.")
-@click.option("--date", metavar="YYYY-MM-DD", help="Keep what the commits of this day and later need.")
-@click.option("--all-experiments", is_flag=True, help="Keep what DVC's experiments need.")
-@click.option("--not-in-remote", is_flag=True, help="Of that, keep only what the remote lacks.")
-@click.option("-c", "--cloud", is_flag=True, help="Also delete from the remote.")
-@click.option("-r", "--remote", metavar="NAME", help="The remote, instead of the default one.")
-@click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once.")
-@click.option("--skip-failed", is_flag=True, help="Accepted for DVC's sake: what cannot be read is kept anyway.")
-@click.option("-f", "--force", is_flag=True, help="Do not ask.")
-@click.option("-p", "--projects", multiple=True, metavar="PATH", help="Another project that uses the same cache.")
-@click.option("--dry", is_flag=True, help="Only show what would go.")
+@verb()
+@option("-w", "--workspace", is_flag=True, help="Keep what the work trees need; every other option does, too.")
+@option("--rev", metavar="COMMIT", help="Keep what this commit needs.")
+@option("-n", "--num", type=int, metavar="N", help="With --rev or -a: of the last N commits each.")
+@option("-a", "--all-branches", is_flag=True, help="Keep what the tips of all branches need.")
+@option("-T", "--all-tags", is_flag=True, help="Keep what all tags need.")
+@option("-A", "--all-commits", is_flag=True, help="Keep what any commit needs.")
+@option("--date", metavar="YYYY-MM-DD", help="Keep what the commits of this day and later need.")
+@option("--all-experiments", is_flag=True, help="Keep what DVC's experiments need.")
+@option("--not-in-remote", is_flag=True, help="Of that, keep only what the remote lacks.")
+@option("-c", "--cloud", is_flag=True, help="Also delete from the remote.")
+@option("-r", "--remote", metavar="NAME", help="The remote, instead of the default one.")
+@option("-j", "--jobs", least=1, metavar="N", help="Transfers at once.")
+@option("--skip-failed", is_flag=True, help="Accepted for DVC's sake: what cannot be read is kept anyway.")
+@option("-f", "--force", is_flag=True, help="Do not ask.")
+@option("-p", "--projects", multiple=True, metavar="PATH", help="Another project that uses the same cache.")
+@option("--dry", is_flag=True, help="Only show what would go.")
 @volume
 def command(
     workspace: bool, rev: str | None, num: int | None, all_branches: bool, all_tags: bool, all_commits: bool,
@@ -79,7 +77,7 @@ def command(
         elif (planned.unneeded or cloud) and not force:
             where = "the cache and the remote" if cloud else "the cache"
             ui.note(f"everything goes from {where} but what is needed by {_described(scope, date)}")
-            if not (sys.stdin.isatty() and click.confirm("Go on?")):
+            if not (sys.stdin.isatty() and confirm("Go on?")):
                 raise GitstageError("nothing was removed", "git stage gc -f does not ask, --dry shows what would go")
         collected = there.collect(planned.needed, dry=dry) if there is not None and cloud else None
         if not dry:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
 from gitstage.commands.import_ import moving
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("-f", "--force", is_flag=True, help="Replace what is there.")
-@click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once.")
+@verb()
+@option("-f", "--force", is_flag=True, help="Replace what is there.")
+@option("-j", "--jobs", least=1, metavar="N", help="Transfers at once.")
 @volume
-@click.argument("url")
-@click.argument("out", required=False)
+@argument("url")
+@argument("out", required=False)
 def command(url: str, out: str | None, force: bool, jobs: int | None, quiet: bool, verbose: int) -> None:
     """Copy URL, a file or folder, to OUT, by default its name, here. No project is needed, nothing is tracked.
 

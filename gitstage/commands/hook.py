@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import click
+from gitstage.options import argument, verb
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("name")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@verb(unknown_is_word=True)
+@argument("name")
+@argument("arguments", nargs=-1, raw=True)
 def command(name: str, arguments: tuple[str, ...]) -> int:
     """Run what Git hook NAME does."""
     from gitstage.hooks.__main__ import run_hook

@@ -6,10 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
-from gitstage.cli import volume
 from gitstage.errors import UsageError
+from gitstage.options import argument, option, verb, volume
 
 if TYPE_CHECKING:
     from gitstage.imports import From, Transfer
@@ -25,17 +23,17 @@ def keeper_options(function: _F) -> _F:
         ("--remote", "The remote to take data from, instead of the default one there."),
         ("--config", "A configuration file to be used for the repository."),
     ):
-        function = click.option(name, metavar=name[2:].upper(), multiple=name == "--remote-config", help=text)(function)
+        function = option(name, metavar=name[2:].upper(), multiple=name == "--remote-config", help=text)(function)
     return function
 
 
 def origin_options(function: _F) -> _F:
     """The options that say where a repository's data is, for `import` and `get`."""
     function = keeper_options(function)
-    function = click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once.")(function)
-    return click.option(
-        "--rev", metavar="COMMIT", help="Its commit, branch or tag; default: what is checked out there."
-    )(function)
+    function = option("-j", "--jobs", least=1, metavar="N", help="Transfers at once.")(function)
+    return option("--rev", metavar="COMMIT", help="Its commit, branch or tag; default: what is checked out there.")(
+        function
+    )
 
 
 def origin(
@@ -58,15 +56,15 @@ def settings_of(remote_config: tuple[str, ...]) -> dict[str, str]:
     return settings
 
 
-@click.command()
-@click.option("-o", "--out", metavar="PATH", help="Where it goes; by default its name, here.")
-@click.option("-f", "--force", is_flag=True, help="Replace what is there.")
-@click.option("--no-exec", is_flag=True, help="Only write the .dvc file; `git stage update` does the rest.")
-@click.option("--no-download", is_flag=True, help="Write down which data it is, but do not copy it.")
+@verb()
+@option("-o", "--out", metavar="PATH", help="Where it goes; by default its name, here.")
+@option("-f", "--force", is_flag=True, help="Replace what is there.")
+@option("--no-exec", is_flag=True, help="Only write the .dvc file; `git stage update` does the rest.")
+@option("--no-download", is_flag=True, help="Write down which data it is, but do not copy it.")
 @origin_options
 @volume
-@click.argument("url")
-@click.argument("path")
+@argument("url")
+@argument("path")
 def command(
     url: str, path: str, out: str | None, force: bool, no_exec: bool, no_download: bool, rev: str | None,
     jobs: int | None, config: str | None, remote: str | None, remote_config: tuple[str, ...], quiet: bool, verbose: int,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
 from gitstage.commands.import_ import mode_of, moving
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("-f", "--force", is_flag=True, help="Replace what is there.")
-@click.option("--no-exec", is_flag=True, help="Only write the .dvc file; `git stage update` does the rest.")
-@click.option("--no-download", is_flag=True, help="Write down which data it is, but do not copy it.")
-@click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once.")
+@verb()
+@option("-f", "--force", is_flag=True, help="Replace what is there.")
+@option("--no-exec", is_flag=True, help="Only write the .dvc file; `git stage update` does the rest.")
+@option("--no-download", is_flag=True, help="Write down which data it is, but do not copy it.")
+@option("-j", "--jobs", least=1, metavar="N", help="Transfers at once.")
 @volume
-@click.argument("url")
-@click.argument("out", required=False)
+@argument("url")
+@argument("out", required=False)
 def command(
     url: str, out: str | None, force: bool, no_exec: bool, no_download: bool, jobs: int | None,
     quiet: bool, verbose: int,

@@ -5,23 +5,19 @@ from __future__ import annotations
 import os
 import sys
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, confirm, option, verb, volume
 
 
-@click.command()
-@click.option("--no-scm", is_flag=True, help="Without Git.")
-@click.option("--subdir", is_flag=True, help="In a folder below the top of the Git repository.")
-@click.option("-f", "--force", is_flag=True, help="Replace an existing .dvc, the cache in it included.")
-@click.option(
-    "--layout", type=click.Choice(["2", "3"]), default="3", help="Files as DVC 3 (default) or DVC 1 and 2 have them."
-)
-@click.option(
+@verb()
+@option("--no-scm", is_flag=True, help="Without Git.")
+@option("--subdir", is_flag=True, help="In a folder below the top of the Git repository.")
+@option("-f", "--force", is_flag=True, help="Replace an existing .dvc, the cache in it included.")
+@option("--layout", choices=["2", "3"], default="3", help="Files as DVC 3 (default) or DVC 1 and 2 have them.")
+@option(
     "--hooks/--no-hooks", default=None, help="Install the Git hooks, or do not; asks on a terminal if neither is given."
 )
 @volume
-@click.argument("directory", required=False, default=".")
+@argument("directory", required=False, default=".")
 def command(
     directory: str, no_scm: bool, subdir: bool, force: bool, layout: str, hooks: bool | None, quiet: bool, verbose: int
 ) -> None:
@@ -34,7 +30,7 @@ def command(
     where = os.path.relpath(made.root)
     ui.say(f"Initialised a project in {os.path.join(where, '.dvc')}")
     if made.repo is not None and hooks is None and sys.stdin.isatty() and not quiet:
-        hooks = click.confirm(
+        hooks = confirm(
             "Install the Git hooks, so that stale commits are refused and data follows checkouts?", default=True
         )
     if made.repo is not None and hooks:

@@ -8,10 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from gitstage.cli import volume
 from gitstage.errors import NoProject, UsageError
+from gitstage.options import option, verb, volume
 
 if TYPE_CHECKING:
     from gitstage.git import Repo
@@ -67,11 +65,11 @@ def _repository() -> Repo:
     return repo
 
 
-@click.command()
-@click.option("--global", "everywhere", is_flag=True, help="For every repository of yours, new clones included.")
-@click.option("--config-hooks", is_flag=True, help="Name them in the Git configuration (Git 2.54 or later).")
-@click.option("--template", metavar="DIR", help="Into a template folder, from which `git clone` and `git init` copy.")
-@click.option("--use-pre-commit-tool", is_flag=True, help="Have the pre-commit framework run them.")
+@verb()
+@option("--global", "everywhere", is_flag=True, help="For every repository of yours, new clones included.")
+@option("--config-hooks", is_flag=True, help="Name them in the Git configuration (Git 2.54 or later).")
+@option("--template", metavar="DIR", help="Into a template folder, from which `git clone` and `git init` copy.")
+@option("--use-pre-commit-tool", is_flag=True, help="Have the pre-commit framework run them.")
 @volume
 def command(
     everywhere: bool,

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("--all", "everything", is_flag=True, help="The stages of every dvc.yaml and .dvc file.")
-@click.option("--fail", is_flag=True, help="Stop at the first invalid file.")
-@click.option("-R", "--recursive", is_flag=True, help="All stages in the given directories.")
-@click.option("--name-only", "--names-only", is_flag=True, help="Only the names.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@verb()
+@option("--all", "everything", is_flag=True, help="The stages of every dvc.yaml and .dvc file.")
+@option("--fail", is_flag=True, help="Stop at the first invalid file.")
+@option("-R", "--recursive", is_flag=True, help="All stages in the given directories.")
+@option("--name-only", "--names-only", is_flag=True, help="Only the names.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 @volume
-@click.argument("targets", nargs=-1)
+@argument("targets", nargs=-1)
 def command(
     targets: tuple[str, ...], everything: bool, fail: bool, recursive: bool, name_only: bool, as_json: bool,
     quiet: bool, verbose: int,

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import posixpath
 
-import click
-
-from gitstage.cli import volume
 from gitstage.commands.import_ import keeper_options, settings_of
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("-R", "--recursive", is_flag=True, help="Also what lies in directories.")
-@click.option("-T", "--tree", is_flag=True, help="As a tree.")
-@click.option("-L", "--level", type=click.IntRange(0), metavar="DEPTH", help="How deep to go with -R and -T.")
-@click.option("--dvc-only", is_flag=True, help="Only outputs.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--rev", metavar="REV", help="At a commit instead of in the work tree.")
-@click.option("--size", is_flag=True, help="Also show sizes.")
-@click.option("--show-hash", is_flag=True, help="Also show digests.")
+@verb()
+@option("-R", "--recursive", is_flag=True, help="Also what lies in directories.")
+@option("-T", "--tree", is_flag=True, help="As a tree.")
+@option("-L", "--level", least=0, metavar="DEPTH", help="How deep to go with -R and -T.")
+@option("--dvc-only", is_flag=True, help="Only outputs.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
+@option("--rev", metavar="REV", help="At a commit instead of in the work tree.")
+@option("--size", is_flag=True, help="Also show sizes.")
+@option("--show-hash", is_flag=True, help="Also show digests.")
 @keeper_options
 @volume
-@click.argument("url", default=".")
-@click.argument("path", required=False)
+@argument("url", default=".")
+@argument("path", required=False)
 def command(
     url: str, path: str | None, recursive: bool, tree: bool, level: int | None, dvc_only: bool, as_json: bool,
     rev: str | None, size: bool, show_hash: bool, config: str | None, remote: str | None,

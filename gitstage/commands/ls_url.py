@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("-R", "--recursive", is_flag=True, help="Also what lies in directories.")
-@click.option("-T", "--tree", is_flag=True, help="As a tree.")
-@click.option("-L", "--level", type=click.IntRange(0), metavar="DEPTH", help="How deep to go with -R and -T.")
-@click.option("--size", is_flag=True, help="Also show sizes.")
+@verb()
+@option("-R", "--recursive", is_flag=True, help="Also what lies in directories.")
+@option("-T", "--tree", is_flag=True, help="As a tree.")
+@option("-L", "--level", least=0, metavar="DEPTH", help="How deep to go with -R and -T.")
+@option("--size", is_flag=True, help="Also show sizes.")
 @volume
-@click.argument("url")
+@argument("url")
 def command(url: str, recursive: bool, tree: bool, level: int | None, size: bool, quiet: bool, verbose: int) -> None:
     """List what lies at URL, a path or an address as of `git stage import-url`. No project is needed."""
     from gitstage import imports

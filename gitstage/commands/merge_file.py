@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import click
+from gitstage.options import argument, verb
 
 
-@click.command()
-@click.argument("base")
-@click.argument("ours")
-@click.argument("theirs")
-@click.argument("marker_size", type=int)
-@click.argument("path")
+@verb()
+@argument("base")
+@argument("ours")
+@argument("theirs")
+@argument("marker_size", type=int)
+@argument("path")
 def command(base: str, ours: str, theirs: str, marker_size: int, path: str) -> int:
     """Merge three versions of the pipeline file PATH, as Git's merge driver; the result goes to OURS.
 

@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
-import click
-
-from gitstage.cli import Family, Spread, volume
+from gitstage.options import argument, family, option, volume
 
 
-@click.group(cls=Family)
+@family
 def command() -> None:
     """Show metrics, and compare those of commits."""
 
 
-@command.command()
-@click.option("-a", "--all-branches", is_flag=True, help="Of every branch.")
-@click.option("-T", "--all-tags", is_flag=True, help="Of every tag.")
-@click.option("-A", "--all-commits", is_flag=True, help="Of every commit.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--md", "markdown", is_flag=True, help="Print a Markdown table.")
-@click.option("-R", "--recursive", is_flag=True, help="Targets may be directories (they always may).")
-@click.option("--precision", type=int, metavar="N", help="Places after the decimal point (5).")
+@command.verb()
+@option("-a", "--all-branches", is_flag=True, help="Of every branch.")
+@option("-T", "--all-tags", is_flag=True, help="Of every tag.")
+@option("-A", "--all-commits", is_flag=True, help="Of every commit.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
+@option("--md", "markdown", is_flag=True, help="Print a Markdown table.")
+@option("-R", "--recursive", is_flag=True, help="Targets may be directories (they always may).")
+@option("--precision", type=int, metavar="N", help="Places after the decimal point (5).")
 @volume
-@click.argument("targets", nargs=-1)
+@argument("targets", nargs=-1)
 def show(
     targets: tuple[str, ...], all_branches: bool, all_tags: bool, all_commits: bool, as_json: bool, markdown: bool,
     recursive: bool, precision: int | None, quiet: bool, verbose: int,
@@ -64,22 +62,22 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def compared(function: _F) -> _F:
     """What `metrics diff` and `params diff` have in common: two revisions, and how to show what differs."""
-    for option in (
-        click.argument("new", metavar="[B]]", default="workspace"),
-        click.argument("old", metavar="[A", default="HEAD"),
+    for declare in (
+        argument("new", metavar="[B]]", default="workspace"),
+        argument("old", metavar="[A", default="HEAD"),
         volume,
-        click.option("--no-path", is_flag=True, help="Without the column of files."),
-        click.option("--md", "markdown", is_flag=True, help="Print a Markdown table."),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--all", "unchanged", is_flag=True, help="Also what did not change."),
-        click.option(
+        option("--no-path", is_flag=True, help="Without the column of files."),
+        option("--md", "markdown", is_flag=True, help="Print a Markdown table."),
+        option("--json", "as_json", is_flag=True, help="Print JSON."),
+        option("--all", "unchanged", is_flag=True, help="Also what did not change."),
+        option(
             "--targets",
             multiple=True,
             metavar="PATHS...",
             help="Only these files, also if dvc.yaml does not name them.",
         ),
     ):
-        function = option(function)
+        function = declare(function)
     return function
 
 
@@ -110,10 +108,10 @@ def compare(
         )  # fmt: skip
 
 
-@command.command(cls=Spread)
+@command.verb(spread=("--targets",))
 @compared
-@click.option("-R", "--recursive", is_flag=True, help="Targets may be directories (they always may).")
-@click.option("--precision", type=int, metavar="N", help="Places after the decimal point (5).")
+@option("-R", "--recursive", is_flag=True, help="Targets may be directories (they always may).")
+@option("--precision", type=int, metavar="N", help="Places after the decimal point (5).")
 def diff(old: str, new: str, recursive: bool, precision: int | None, **how: Any) -> None:
     """Show which metrics changed between commits A and B.
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, verb, volume
 
 
-@click.command()
+@verb()
 @volume
-@click.argument("source")
-@click.argument("target")
+@argument("source")
+@argument("target")
 def command(source: str, target: str, quiet: bool, verbose: int) -> None:
     """Rename data that a .dvc file tracks from SOURCE to TARGET, which may be a folder; the .dvc file goes along."""
     from gitstage import amend

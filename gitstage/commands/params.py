@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from gitstage.cli import Family, Spread
 from gitstage.commands.metrics import compare, compared
+from gitstage.options import family, option
 
 
-@click.group(cls=Family)
+@family
 def command() -> None:
     """Compare the parameters of commits."""
 
 
-@command.command(cls=Spread)
+@command.verb(spread=("--targets",))
 @compared
-@click.option("--deps", "inputs_only", is_flag=True, help="Only parameters that stages depend on.")
+@option("--deps", "inputs_only", is_flag=True, help="Only parameters that stages depend on.")
 def diff(old: str, new: str, inputs_only: bool, **how: Any) -> None:
     """Show which parameters changed between commits A and B.
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
-from gitstage.cli import Family, Spread, volume
+from gitstage.options import argument, family, option, volume
 
 if TYPE_CHECKING:
     from gitstage.project import Project
     from gitstage.ui import Ui
 
 
-@click.group(cls=Family)
+@family
 def command() -> None:
     """Draw plots of data files and images, also of several commits over each other."""
 
@@ -24,38 +22,38 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def looks(function: _F) -> _F:
     """The options that say how a plot looks."""
-    for option in reversed((
-        click.option("-t", "--template", metavar="NAME", help="A template: its name, or a file."),
-        click.option("-x", metavar="FIELD", help="The field for the x axis."),
-        click.option("-y", metavar="FIELD", help="The field for the y axis."),
-        click.option("--no-header", "header", flag_value=False, default=None, help="Tables have no row of names."),
-        click.option("--title", metavar="TEXT", help="The title."),
-        click.option("--x-label", metavar="TEXT", help="What stands at the x axis."),
-        click.option("--y-label", metavar="TEXT", help="What stands at the y axis."),
+    for declare in reversed((
+        option("-t", "--template", metavar="NAME", help="A template: its name, or a file."),
+        option("-x", metavar="FIELD", help="The field for the x axis."),
+        option("-y", metavar="FIELD", help="The field for the y axis."),
+        option("--no-header", "header", flag_value=False, default=None, help="Tables have no row of names."),
+        option("--title", metavar="TEXT", help="The title."),
+        option("--x-label", metavar="TEXT", help="What stands at the x axis."),
+        option("--y-label", metavar="TEXT", help="What stands at the y axis."),
     )):  # fmt: skip
-        function = option(function)
+        function = declare(function)
     return function
 
 
 def drawn(function: _F) -> _F:
     """The options of everything that draws."""
-    for option in reversed((
+    for declare in reversed((
         looks,
-        click.option("-o", "--out", metavar="DIR", help="Where the page is put. Default: dvc_plots."),
-        click.option("--show-vega", is_flag=True, help="Print the Vega-Lite specification of one plot."),
-        click.option("--json", "as_json", is_flag=True, help="Print all as JSON; images are written to the directory."),
-        click.option("--split", is_flag=True, hidden=True),
-        click.option("--open", "open_page", is_flag=True, help="Open the page in the browser."),
-        click.option("--html-template", metavar="FILE", help="An HTML page with {plot_divs} and {scripts} in it."),
+        option("-o", "--out", metavar="DIR", help="Where the page is put. Default: dvc_plots."),
+        option("--show-vega", is_flag=True, help="Print the Vega-Lite specification of one plot."),
+        option("--json", "as_json", is_flag=True, help="Print all as JSON; images are written to the directory."),
+        option("--split", is_flag=True, hidden=True),
+        option("--open", "open_page", is_flag=True, help="Open the page in the browser."),
+        option("--html-template", metavar="FILE", help="An HTML page with {plot_divs} and {scripts} in it."),
     )):  # fmt: skip
-        function = option(function)
+        function = declare(function)
     return function
 
 
-@command.command()
+@command.verb()
 @drawn
 @volume
-@click.argument("targets", nargs=-1)
+@argument("targets", nargs=-1)
 def show(targets: tuple[str, ...], quiet: bool, verbose: int, **options: Any) -> int:
     """Draw the plots of the work tree: those of dvc.yaml, or TARGETS (files, folders or names of plots).
 
@@ -69,11 +67,11 @@ def show(targets: tuple[str, ...], quiet: bool, verbose: int, **options: Any) ->
         return _draw(ui, project, ["workspace"], targets, **options)
 
 
-@command.command(cls=Spread)
-@click.option("--targets", multiple=True, metavar="PATHS...", help="Only these files, folders or names of plots.")
+@command.verb(spread=("--targets",))
+@option("--targets", multiple=True, metavar="PATHS...", help="Only these files, folders or names of plots.")
 @drawn
 @volume
-@click.argument("revisions", nargs=-1)
+@argument("revisions", nargs=-1)
 def diff(revisions: tuple[str, ...], targets: tuple[str, ...], quiet: bool, verbose: int, **options: Any) -> int:
     """Draw the plots of several REVISIONS over each other.
 
@@ -94,15 +92,11 @@ def diff(revisions: tuple[str, ...], targets: tuple[str, ...], quiet: bool, verb
         return _draw(ui, project, names, targets, **options)
 
 
-class _Unset(Spread):
-    spread = ("--unset",)
-
-
-@command.command(cls=_Unset)
+@command.verb(spread=("--unset",))
 @looks
-@click.option("--unset", multiple=True, metavar="PROPERTIES...", help="Properties to take away.")
+@option("--unset", multiple=True, metavar="PROPERTIES...", help="Properties to take away.")
 @volume
-@click.argument("target")
+@argument("target")
 def modify(target: str, unset: tuple[str, ...], quiet: bool, verbose: int, **properties: Any) -> None:
     """Change how the output TARGET of a stage is drawn, in dvc.yaml. One that is no plot becomes one."""
     from gitstage import amend
@@ -117,9 +111,9 @@ def modify(target: str, unset: tuple[str, ...], quiet: bool, verbose: int, **pro
         ui.to_commit(project, written)
 
 
-@command.command()
+@command.verb()
 @volume
-@click.argument("template", required=False)
+@argument("template", required=False)
 def templates(template: str | None, quiet: bool, verbose: int) -> None:
     """List the built-in templates, or print TEMPLATE as Vega-Lite JSON."""
     from gitstage import plots

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
 from gitstage.commands.fetch import scope
+from gitstage.options import option, verb, volume
 
 
-@click.command()
+@verb()
 @scope
-@click.option("-f", "--force", is_flag=True, help="Also replace files whose content is in no cache.")
-@click.option("--allow-missing", is_flag=True, help="It is no error if neither cache nor remote has something.")
+@option("-f", "--force", is_flag=True, help="Also replace files whose content is in no cache.")
+@option("--allow-missing", is_flag=True, help="It is no error if neither cache nor remote has something.")
 @volume
 def command(
     targets: tuple[str, ...], remote: str | None, jobs: int | None, all_branches: bool, all_tags: bool,

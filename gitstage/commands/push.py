@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
 from gitstage.commands.fetch import scope
+from gitstage.options import option, verb, volume
 
 
-@click.command()
+@verb()
 @scope
-@click.option("--check", is_flag=True, help="Ask the remote about every object, whatever is recorded.")
+@option("--check", is_flag=True, help="Ask the remote about every object, whatever is recorded.")
 @volume
 def command(
     targets: tuple[str, ...], remote: str | None, jobs: int | None, all_branches: bool, all_tags: bool,

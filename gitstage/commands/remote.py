@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
-from gitstage.cli import Family, volume
+from gitstage.options import argument, family, option, volume
+from gitstage.ui import Ui
 
 if TYPE_CHECKING:
     from gitstage.config import ConfigFile
@@ -24,11 +23,11 @@ def levels(function: _F) -> _F:
         ("global", "The file of this user."),
     ):
         name = "--project" if level == "repo" else f"--{level}"
-        function = click.option(name, "level", flag_value=level, help=text)(function)
+        function = option(name, "level", flag_value=level, help=text)(function)
     return function
 
 
-@click.group(cls=Family)
+@family
 def command() -> None:
     """Where the project's data is kept for others to get it.
 
@@ -36,13 +35,13 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.verb()
 @levels
-@click.option("-d", "--default", is_flag=True, help="Make it the default remote.")
-@click.option("-f", "--force", is_flag=True, help="Replace a remote of this name and all its settings.")
+@option("-d", "--default", is_flag=True, help="Make it the default remote.")
+@option("-f", "--force", is_flag=True, help="Replace a remote of this name and all its settings.")
 @volume
-@click.argument("name")
-@click.argument("url")
+@argument("name")
+@argument("url")
 def add(level: str | None, default: bool, force: bool, name: str, url: str, quiet: bool, verbose: int) -> None:
     """Add a remote: a folder, or an address such as s3://bucket/path."""
     from gitstage.config import save
@@ -68,7 +67,7 @@ def add(level: str | None, default: bool, force: bool, name: str, url: str, quie
         ui.note(f"dvc knows no rclone:// and refuses every project in which {file.path} counts")
 
 
-@command.command("list")
+@command.verb("list")
 @levels
 @volume
 def list_(level: str | None, quiet: bool, verbose: int) -> None:
@@ -77,24 +76,23 @@ def list_(level: str | None, quiet: bool, verbose: int) -> None:
     default = values.get("core", {}).get("remote")
     for name, settings in values.get("remote", {}).items():
         mark = "\t(default)" if name == default else ""
-        click.echo(f"{name}\t{settings.get('url', '')}{mark}".expandtabs(8))
+        Ui().say(f"{name}\t{settings.get('url', '')}{mark}".expandtabs(8))
 
 
-@command.command()
+@command.verb()
 @levels
-@click.option("-u", "--unset", is_flag=True, help="Have no default remote.")
+@option("-u", "--unset", is_flag=True, help="Have no default remote.")
 @volume
-@click.argument("name", required=False)
-@click.pass_context
-def default(ctx: click.Context, level: str | None, unset: bool, name: str | None, quiet: bool, verbose: int) -> None:
+@argument("name", required=False)
+def default(level: str | None, unset: bool, name: str | None, quiet: bool, verbose: int) -> int:
     """Print the name of the default remote, or make NAME the default."""
     from gitstage.config import save
     from gitstage.errors import ConfigError
 
     if name is None and not unset:
         found = _values(level).get("core", {}).get("remote")
-        click.echo(found or "No default remote set")
-        ctx.exit(0 if found else 1)
+        Ui().say(found or "No default remote set")
+        return 0 if found else 1
     file = _file(level)
     if unset:
         if file.get("core.remote") is not None:
@@ -105,15 +103,16 @@ def default(ctx: click.Context, level: str | None, unset: bool, name: str | None
             raise ConfigError(f"there is no remote '{name.lower()}'", "git stage remote list")
         _set(file, "core.remote", name.lower())
     save(file)
+    return 0
 
 
-@command.command()
+@command.verb()
 @levels
-@click.option("-u", "--unset", is_flag=True, help="Remove the setting.")
+@option("-u", "--unset", is_flag=True, help="Remove the setting.")
 @volume
-@click.argument("name")
-@click.argument("option")
-@click.argument("value", required=False)
+@argument("name")
+@argument("option")
+@argument("value", required=False)
 def modify(
     level: str | None, unset: bool, name: str, option: str, value: str | None, quiet: bool, verbose: int
 ) -> None:
@@ -134,10 +133,10 @@ def modify(
     save(file)
 
 
-@command.command()
+@command.verb()
 @levels
 @volume
-@click.argument("name")
+@argument("name")
 def remove(level: str | None, name: str, quiet: bool, verbose: int) -> None:
     """Remove a remote from the configuration; what it holds stays."""
     from gitstage.config import save
@@ -163,11 +162,11 @@ def remove(level: str | None, name: str, quiet: bool, verbose: int) -> None:
         raise
 
 
-@command.command()
+@command.verb()
 @levels
 @volume
-@click.argument("name")
-@click.argument("new")
+@argument("name")
+@argument("new")
 def rename(level: str | None, name: str, new: str, quiet: bool, verbose: int) -> None:
     """Give a remote another name."""
     from gitstage.config import save

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("--outs", is_flag=True, help="Delete the outputs, too.")
+@verb()
+@option("--outs", is_flag=True, help="Delete the outputs, too.")
 @volume
-@click.argument("targets", nargs=-1, required=True)
+@argument("targets", nargs=-1, required=True)
 def command(targets: tuple[str, ...], outs: bool, quiet: bool, verbose: int) -> None:
     """Take TARGETS, stages, .dvc files or whole dvc.yaml files, out of the project.
 

@@ -6,9 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, confirm, option, verb, volume
 
 if TYPE_CHECKING:
     from gitstage import run
@@ -16,26 +14,26 @@ if TYPE_CHECKING:
     from gitstage.project import Project
 
 
-@click.command()
-@click.option("-f", "--force", is_flag=True, help="Run the stages even if nothing changed.")
-@click.option("-i", "--interactive", is_flag=True, help="Ask before each stage.")
-@click.option("-s", "--single-item", is_flag=True, help="Only the named stages, not what they need.")
-@click.option("-p", "--pipeline", is_flag=True, help="The whole pipelines that the targets belong to.")
-@click.option("-P", "--all-pipelines", is_flag=True, help="Every stage of the project.")
-@click.option("-R", "--recursive", is_flag=True, help="All stages in the given directories.")
-@click.option("--downstream", is_flag=True, help="The targets and all that depends on them.")
-@click.option("--force-downstream", is_flag=True, help="Also run what depends on a stage that ran.")
-@click.option("--allow-missing", is_flag=True, help="Missing data alone is no reason to run.")
-@click.option("--pull", is_flag=True, help="Fetch missing data, and results of others' runs, from the remote.")
-@click.option("--dry", is_flag=True, help="Only show what would run.")
-@click.option("-k", "--keep-going", is_flag=True, help="After a failure go on with what does not depend on it.")
-@click.option("--ignore-errors", is_flag=True, help="After a failure go on with everything.")
-@click.option("--glob", is_flag=True, help="Targets are patterns of stage names.")
-@click.option("--no-commit", is_flag=True, help="Do not keep the outputs in the cache.")
-@click.option("--no-run-cache", is_flag=True, help="Run even if the result is known from an earlier run.")
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Run so many stages at once (default: gitstage.jobs, or 1).")
+@verb()
+@option("-f", "--force", is_flag=True, help="Run the stages even if nothing changed.")
+@option("-i", "--interactive", is_flag=True, help="Ask before each stage.")
+@option("-s", "--single-item", is_flag=True, help="Only the named stages, not what they need.")
+@option("-p", "--pipeline", is_flag=True, help="The whole pipelines that the targets belong to.")
+@option("-P", "--all-pipelines", is_flag=True, help="Every stage of the project.")
+@option("-R", "--recursive", is_flag=True, help="All stages in the given directories.")
+@option("--downstream", is_flag=True, help="The targets and all that depends on them.")
+@option("--force-downstream", is_flag=True, help="Also run what depends on a stage that ran.")
+@option("--allow-missing", is_flag=True, help="Missing data alone is no reason to run.")
+@option("--pull", is_flag=True, help="Fetch missing data, and results of others' runs, from the remote.")
+@option("--dry", is_flag=True, help="Only show what would run.")
+@option("-k", "--keep-going", is_flag=True, help="After a failure go on with what does not depend on it.")
+@option("--ignore-errors", is_flag=True, help="After a failure go on with everything.")
+@option("--glob", is_flag=True, help="Targets are patterns of stage names.")
+@option("--no-commit", is_flag=True, help="Do not keep the outputs in the cache.")
+@option("--no-run-cache", is_flag=True, help="Run even if the result is known from an earlier run.")
+@option("-j", "--jobs", least=1, help="Run so many stages at once (default: gitstage.jobs, or 1).")
 @volume
-@click.argument("targets", nargs=-1)
+@argument("targets", nargs=-1)
 def command(
     targets: tuple[str, ...], force: bool, interactive: bool, single_item: bool, pipeline: bool, all_pipelines: bool,
     recursive: bool, downstream: bool, force_downstream: bool, allow_missing: bool, pull: bool, dry: bool, keep_going: bool,
@@ -77,7 +75,7 @@ def command(
         if pipeline and chosen is not None:
             chosen = [Target(stage) for stage in graph.connected([target.stage for target in chosen])]
         stages = run.plan_order(graph, chosen, options)
-        if interactive and not all(click.confirm(f"Run stage '{stage.label(project.cwd)}'?") for stage in stages):
+        if interactive and not all(confirm(f"Run stage '{stage.label(project.cwd)}'?") for stage in stages):
             raise GitstageError("stopped, as you asked")
         options = dataclasses.replace(options, jobs=jobs or project.setting_jobs())
         written: list[str] = []

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("--ours", "side", flag_value="ours", help="Take our version of what does not merge.")
-@click.option("--theirs", "side", flag_value="theirs", help="Take their version of what does not merge.")
+@verb()
+@option("--ours", "side", flag_value="ours", help="Take our version of what does not merge.")
+@option("--theirs", "side", flag_value="theirs", help="Take their version of what does not merge.")
 @volume
-@click.argument("files", nargs=-1)
+@argument("files", nargs=-1)
 def command(files: tuple[str, ...], side: str | None, quiet: bool, verbose: int) -> int:
     """Merge dvc.lock, dvc.yaml, *.dvc and .gitignore files that a Git merge left with conflicts, and stage them.
 

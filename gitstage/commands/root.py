@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 
-import click
+from gitstage.options import verb, volume
+from gitstage.ui import Ui
 
-from gitstage.cli import volume
 
-
-@click.command()
+@verb()
 @volume
 def command(quiet: bool, verbose: int) -> None:
     """Print the project's root, relative to the current folder."""
@@ -19,4 +18,4 @@ def command(quiet: bool, verbose: int) -> None:
     if root is None:
         refuse_no_project(os.getcwd())
     else:
-        click.echo(os.path.relpath(root, os.path.realpath(os.getcwd())))
+        Ui().say(os.path.relpath(root, os.path.realpath(os.getcwd())))

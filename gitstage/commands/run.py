@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import click
-
-from gitstage.cli import volume
 from gitstage.define import OUTPUT_OPTIONS, Words
+from gitstage.options import argument, option, verb, volume
 
 
 def _paths(*names: str, text: str) -> Callable[[Any], Any]:
-    return click.option(*names, multiple=True, metavar="PATH", help=text)
+    return option(*names, multiple=True, metavar="PATH", help=text)
 
 
-@click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
-@click.option("-n", "--name", metavar="NAME", required=True, help="Name of the stage.")
+@verb(words_end_options=True)
+@option("-n", "--name", metavar="NAME", required=True, help="Name of the stage.")
 @_paths("-d", "--deps", text="A file or directory that the command reads.")
-@click.option(
+@option(
     "-p", "--params", multiple=True, metavar="[FILE:]KEYS", help="Parameters it depends on, from params.yaml or FILE."
 )
 @_paths("-o", "--outs", text="A file or directory that it writes, kept in the cache.")
@@ -29,17 +27,17 @@ def _paths(*names: str, text: str) -> Callable[[Any], Any]:
 @_paths("-M", "--metrics-no-cache", text="An output with metrics that is not kept in the cache.")
 @_paths("--plots", text="An output with values to plot.")
 @_paths("--plots-no-cache", text="The same, not kept in the cache.")
-@click.option("-w", "--wdir", metavar="PATH", help="Folder to run the command in; other paths are relative to it.")
-@click.option("--desc", metavar="TEXT", help="What the stage is for.")
-@click.option("--always-changed", is_flag=True, help="Run it every time.")
-@click.option("-f", "--force", is_flag=True, help="Replace a stage of this name, and run even if nothing changed.")
-@click.option("--no-exec", is_flag=True, help="Only write dvc.yaml.")
-@click.option("--run", "run_", is_flag=True, hidden=True, help="Run the stage; that is the default.")
-@click.option("--no-commit", is_flag=True, help="Do not keep the outputs in the cache.")
-@click.option("--no-run-cache", is_flag=True, help="Run even if the result is known from an earlier run.")
-@click.option("--external", is_flag=True, hidden=True)
+@option("-w", "--wdir", metavar="PATH", help="Folder to run the command in; other paths are relative to it.")
+@option("--desc", metavar="TEXT", help="What the stage is for.")
+@option("--always-changed", is_flag=True, help="Run it every time.")
+@option("-f", "--force", is_flag=True, help="Replace a stage of this name, and run even if nothing changed.")
+@option("--no-exec", is_flag=True, help="Only write dvc.yaml.")
+@option("--run", "run_", is_flag=True, hidden=True, help="Run the stage; that is the default.")
+@option("--no-commit", is_flag=True, help="Do not keep the outputs in the cache.")
+@option("--no-run-cache", is_flag=True, help="Run even if the result is known from an earlier run.")
+@option("--external", is_flag=True, hidden=True)
 @volume
-@click.argument("command", nargs=-1, metavar="COMMAND...")
+@argument("command", nargs=-1, metavar="COMMAND...")
 def command(quiet: bool, verbose: int, command: tuple[str, ...], **given: Any) -> None:
     """Describe a stage in dvc.yaml, run COMMAND and record what went in and came out in dvc.lock.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import click
-
 from gitstage.cli import DISPATCHED
+from gitstage.options import argument, verb
 from gitstage.shim import SHELLS
+from gitstage.ui import Ui
 
 
-@click.command()
-@click.argument("shell", type=click.Choice(SHELLS))
+@verb()
+@argument("shell", choices=SHELLS)
 def command(shell: str) -> None:
     """Print a shell function `git` that makes `git stage VERB` work.
 
@@ -20,4 +20,4 @@ def command(shell: str) -> None:
     from gitstage import shim
     from gitstage.commands.shim import programs
 
-    click.echo(shim.shell_function(shell, programs(), DISPATCHED), nl=False)
+    Ui().say(shim.shell_function(shell, programs(), DISPATCHED).rstrip("\n"))

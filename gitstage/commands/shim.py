@@ -6,9 +6,9 @@ import os
 import shutil
 import sys
 
-import click
-
-from gitstage.cli import DISPATCHED, Family
+from gitstage.cli import DISPATCHED
+from gitstage.options import family, option
+from gitstage.ui import Ui
 
 
 def programs() -> str:
@@ -20,7 +20,7 @@ def programs() -> str:
     return os.path.dirname(os.path.abspath(found)) if found else os.path.dirname(sys.executable)
 
 
-@click.group(cls=Family)
+@family
 def command() -> None:
     """Install or remove the `git` dispatcher.
 
@@ -30,21 +30,21 @@ def command() -> None:
     """
 
 
-@command.command()
-@click.option("--dir", "folder", metavar="DIR", help="Where to put it. Default: beside git-stage, if no git is there.")
+@command.verb()
+@option("--dir", "folder", metavar="DIR", help="Where to put it. Default: beside git-stage, if no git is there.")
 def install(folder: str | None) -> None:
     """Write the dispatcher, or upgrade it."""
     from gitstage import shim
 
     done = shim.install(folder or shim.default_folder(programs()), programs(), DISPATCHED)
-    click.echo(f"{done.action} {done.path}: `git stage VERB` is git-stage, everything else goes to {done.real}")
+    Ui().say(f"{done.action} {done.path}: `git stage VERB` is git-stage, everything else goes to {done.real}")
     if not done.first:
-        click.echo("It is not active yet: another git comes first on PATH. Add to your shell's profile:")
-        click.echo(f'  export PATH="{os.path.dirname(done.path)}:$PATH"')
+        Ui().say("It is not active yet: another git comes first on PATH. Add to your shell's profile:")
+        Ui().say(f'  export PATH="{os.path.dirname(done.path)}:$PATH"')
 
 
-@command.command()
-@click.option("--dir", "folder", metavar="DIR", help="Where it is. Default: where `git-stage shim path` says.")
+@command.verb()
+@option("--dir", "folder", metavar="DIR", help="Where it is. Default: where `git-stage shim path` says.")
 def uninstall(folder: str | None) -> None:
     """Remove the dispatcher."""
     from gitstage import shim
@@ -53,16 +53,16 @@ def uninstall(folder: str | None) -> None:
         found = shim.find([programs()])
         folder = os.path.dirname(found) if found else None
     removed = shim.uninstall(folder) if folder is not None else None
-    click.echo(f"removed {removed}" if removed else "no dispatcher is installed")
+    Ui().say(f"removed {removed}" if removed else "no dispatcher is installed")
 
 
-@command.command()
-@click.pass_context
-def path(ctx: click.Context) -> None:
+@command.verb()
+def path() -> int:
     """Print where the dispatcher is; exit code 1 if there is none."""
     from gitstage import shim
 
     found = shim.find([programs()])
     if found is None:
-        ctx.exit(1)
-    click.echo(found)
+        return 1
+    Ui().say(found)
+    return 0

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@verb()
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 @volume
-@click.argument("path")
+@argument("path")
 def command(path: str, as_json: bool, quiet: bool, verbose: int) -> None:
     """Show what is recorded of a tracked file or directory: hash, size, where the cache keeps it, and its files."""
     from gitstage.inspect import inspect

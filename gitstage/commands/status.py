@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from gitstage.cli import volume
 from gitstage.errors import UsageError
+from gitstage.options import argument, option, verb, volume
 
 if TYPE_CHECKING:
     from gitstage.project import Project
@@ -16,20 +14,20 @@ if TYPE_CHECKING:
     from gitstage.ui import Ui
 
 
-@click.command()
-@click.option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on.")
-@click.option("-R", "--recursive", is_flag=True, help="All stages in the given directories.")
-@click.option("--cache", "hash_cache", is_flag=True, help="Also hash what the cache has, and report what is corrupt.")
-@click.option("-c", "--cloud", is_flag=True, help="Compare the cache with the remote instead.")
-@click.option("-r", "--remote", metavar="NAME", help="Compare the cache with this remote.")
-@click.option("-a", "--all-branches", is_flag=True, help="With -c: also for the tips of all branches.")
-@click.option("-T", "--all-tags", is_flag=True, help="With -c: also for all tags.")
-@click.option("-A", "--all-commits", is_flag=True, help="With -c: also for all commits.")
-@click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="With -c: questions at once.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--no-updates", is_flag=True, help="Do not ask whether there is something newer where imports are from.")
+@verb()
+@option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on.")
+@option("-R", "--recursive", is_flag=True, help="All stages in the given directories.")
+@option("--cache", "hash_cache", is_flag=True, help="Also hash what the cache has, and report what is corrupt.")
+@option("-c", "--cloud", is_flag=True, help="Compare the cache with the remote instead.")
+@option("-r", "--remote", metavar="NAME", help="Compare the cache with this remote.")
+@option("-a", "--all-branches", is_flag=True, help="With -c: also for the tips of all branches.")
+@option("-T", "--all-tags", is_flag=True, help="With -c: also for all tags.")
+@option("-A", "--all-commits", is_flag=True, help="With -c: also for all commits.")
+@option("-j", "--jobs", least=1, metavar="N", help="With -c: questions at once.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
+@option("--no-updates", is_flag=True, help="Do not ask whether there is something newer where imports are from.")
 @volume
-@click.argument("words", nargs=-1, metavar="[TARGETS]...")
+@argument("words", nargs=-1, metavar="[TARGETS]...")
 def command(
     words: tuple[str, ...],
     with_deps: bool,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, verb, volume
 
 
-@click.command()
+@verb()
 @volume
-@click.argument("targets", nargs=-1, required=True)
+@argument("targets", nargs=-1, required=True)
 def command(targets: tuple[str, ...], quiet: bool, verbose: int) -> None:
     """Let TARGETS, stages or .dvc files that were frozen, follow their inputs again."""
     from gitstage.commands.freeze import mark

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 
-import click
-
-from gitstage.cli import volume
 from gitstage.errors import NoProject, UsageError
+from gitstage.options import option, verb, volume
 
 
-@click.command()
-@click.option("--global", "everywhere", is_flag=True, help="Those of `install --global`.")
-@click.option("--template", metavar="DIR", help="Those of `install --template DIR`.")
+@verb()
+@option("--global", "everywhere", is_flag=True, help="Those of `install --global`.")
+@option("--template", metavar="DIR", help="Those of `install --template DIR`.")
 @volume
 def command(everywhere: bool, template: str | None, quiet: bool, verbose: int) -> None:
     """Remove the Git hooks of this repository; a hook that was there before comes back."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, verb, volume
 
 
-@click.command()
+@verb()
 @volume
-@click.argument("targets", nargs=-1, required=True)
+@argument("targets", nargs=-1, required=True)
 def command(targets: tuple[str, ...], quiet: bool, verbose: int) -> None:
     """Make the files TARGETS, and those in folders, plain ones that may be edited, where they are links to the cache."""
     from gitstage import amend

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
 from gitstage.commands.import_ import moving
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("--rev", metavar="COMMIT", help="Of an import from a Git repository: take this commit, branch or tag.")
-@click.option("-R", "--recursive", is_flag=True, help="All imports in the given directories.")
-@click.option("--no-download", is_flag=True, help="Write down which data it is, but do not copy it.")
-@click.option("-j", "--jobs", type=click.IntRange(1), metavar="N", help="Transfers at once.")
+@verb()
+@option("--rev", metavar="COMMIT", help="Of an import from a Git repository: take this commit, branch or tag.")
+@option("-R", "--recursive", is_flag=True, help="All imports in the given directories.")
+@option("--no-download", is_flag=True, help="Write down which data it is, but do not copy it.")
+@option("-j", "--jobs", least=1, metavar="N", help="Transfers at once.")
 @volume
-@click.argument("targets", nargs=-1, required=True)
+@argument("targets", nargs=-1, required=True)
 def command(
     targets: tuple[str, ...], rev: str | None, recursive: bool, no_download: bool, jobs: int | None,
     quiet: bool, verbose: int,

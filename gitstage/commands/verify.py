@@ -5,26 +5,24 @@ from __future__ import annotations
 import contextlib
 import sys
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("--no-data", is_flag=True, help="Do not ask whether the outputs' data is in the cache.")
-@click.option(
+@verb()
+@option("--no-data", is_flag=True, help="Do not ask whether the outputs' data is in the cache.")
+@option(
     "--remote", is_flag=False, flag_value="", metavar="[NAME]",
     help="Ask a remote (by default the default one) for the outputs' data instead of the cache.",
 )  # fmt: skip
-@click.option("--strict", is_flag=True, help="Also fail if something cannot be checked.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
+@option("--strict", is_flag=True, help="Also fail if something cannot be checked.")
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
+@option(
+    "--format", "form", choices=["text", "json", "github"], default="text",
     help="text, json, or annotations for a GitHub workflow.",
 )  # fmt: skip
-@click.option("--stdin", is_flag=True, help="The new commits of a push, as a pre-receive hook is told them.")
+@option("--stdin", is_flag=True, help="The new commits of a push, as a pre-receive hook is told them.")
 @volume
-@click.argument("revision", required=False, metavar="[REV | A..B]")
+@argument("revision", required=False, metavar="[REV | A..B]")
 def command(
     revision: str | None, no_data: bool, remote: str | None, strict: bool, as_json: bool, form: str, stdin: bool,
     quiet: bool, verbose: int,

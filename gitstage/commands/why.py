@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import click
-
-from gitstage.cli import volume
+from gitstage.options import argument, option, verb, volume
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@verb()
+@option("--json", "as_json", is_flag=True, help="Print JSON.")
 @volume
-@click.argument("targets", nargs=-1)
+@argument("targets", nargs=-1)
 def command(targets: tuple[str, ...], as_json: bool, quiet: bool, verbose: int) -> None:
     """Explain why TARGETS (stages, outputs; default: all) are stale.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from gitstage.cli import COMMANDS, cli
+from gitstage.cli import COMMANDS, as_click
 
 TOP = Path(__file__).resolve().parents[2]
 PAGE = (TOP / "docs/verbs.md").read_text(encoding="utf-8")
@@ -58,8 +58,8 @@ def dvc_verbs() -> dict[str, dict[str, frozenset[str]]]:
 @functools.cache
 def ours(verb: str) -> frozenset[str]:
     """The flags of one of our verbs."""
-    command: click.Command | None = cli
-    context = click.Context(cli)
+    command: click.Command | None = as_click()
+    context = click.Context(command)
     for word in verb.split():
         assert isinstance(command, click.Group), verb
         command = command.get_command(context, word)

@@ -20,7 +20,8 @@ LAYERS = [
     {"imports"},
     {"merge", "shim", "ui"},
     {"hooks"},
-    {"doctor"},
+    {"doctor", "options"},
+    {"group"},
     {"cli"},
     {"commands"},
 ]
