@@ -11,7 +11,7 @@ import os
 import posixpath
 import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from gitstage.cache import Cache
@@ -46,8 +46,7 @@ class Action(NamedTuple):
     isexec: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OutputPlan:
+class OutputPlan(NamedTuple):
     """What is to be done for one output. `change` is for the user; `unsaved`: files that would lose bytes;
     `missing`: objects the cache lacks, then nothing is done. `own`: see Wanted."""
 
@@ -66,13 +65,12 @@ class OutputPlan:
         return self.path + "/" if self.is_dir else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What a checkout would do, output by output."""
 
     wanted: tuple[OutputPlan, ...]
     removals: tuple[OutputPlan, ...] = ()
-    agreed: Mapping[str, Digest] = field(default_factory=dict)
+    agreed: Mapping[str, Digest] = MappingProxyType({})
 
     @property
     def outputs(self) -> tuple[OutputPlan, ...]:
@@ -107,7 +105,7 @@ def plan(
     planner = _Planner(project.worktree, project.cache, project.folder, relink)
     outputs, removals, agreed = [], [], {}
     for one in wanted:
-        made = replace(planner.output(one), own=one.own)
+        made = planner.output(one)._replace(own=one.own)
         outputs.append(made)
         if one.digest is not None and one.part is None and not (made.unsaved or made.missing or made.refused):
             agreed[one.path] = one.digest
@@ -240,15 +238,14 @@ def _deletions(path: str, now: Measured) -> list[Action]:
     return [Action("delete", f"{path}/{name}") for name in now.files] or [Action("delete", path)]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What a checkout did: outputs by kind of change (shown paths), files by kind, and what could not be done."""
 
     added: tuple[str, ...]
     modified: tuple[str, ...]
     deleted: tuple[str, ...]
     files: Mapping[str, int]
-    errors: Mapping[str, GitstageError] = field(default_factory=dict)
+    errors: Mapping[str, GitstageError] = MappingProxyType({})
 
 
 def apply(project: Project, planned: Plan, *, force: bool = False) -> Result:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitstage import fs
 from gitstage.errors import ConfigError, NoProject, SystemFailure
@@ -214,13 +213,13 @@ _REMOTE_PATHS = frozenset(
 # --- the merged configuration ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Config:
-    """All levels merged, checked. `values` are as written in the files, except that paths are absolute."""
+class Config(NamedTuple):
+    """All levels merged, checked. `values` are as written in the files, except that paths are absolute; `meant`: what
+    those that are checked mean."""
 
     dvc_dir: str
     values: Mapping[str, Mapping[str, Any]]
-    _meant: Mapping[str, Any] = field(repr=False)
+    meant: Mapping[str, Any]
 
     @classmethod
     def load(
@@ -251,52 +250,52 @@ class Config:
     @property
     def cache_dir(self) -> str:
         """Absolute path of the cache. What has a scheme ("s3://") is kept as it is."""
-        return str(self._meant.get("cache.dir") or os.path.join(self.dvc_dir, "cache"))
+        return str(self.meant.get("cache.dir") or os.path.join(self.dvc_dir, "cache"))
 
     @property
     def cache_types(self) -> tuple[str, ...]:
         """Kinds of links out of the cache, to be tried in this order."""
-        return self._meant.get("cache.type") or ("reflink", "copy")
+        return self.meant.get("cache.type") or ("reflink", "copy")
 
     @property
     def cache_shared(self) -> bool:
         """Is the cache to be writable by the group?"""
-        return self._meant.get("cache.shared") == "group"
+        return self.meant.get("cache.shared") == "group"
 
     @property
     def autostage(self) -> bool:
-        return bool(self._meant.get("core.autostage"))
+        return bool(self.meant.get("core.autostage"))
 
     @property
     def no_scm(self) -> bool:
-        return bool(self._meant.get("core.no_scm"))
+        return bool(self.meant.get("core.no_scm"))
 
     @property
     def hardlink_lock(self) -> bool:
-        return bool(self._meant.get("core.hardlink_lock"))
+        return bool(self.meant.get("core.hardlink_lock"))
 
     @property
     def core_remote(self) -> str | None:
         """Name of the default remote, in lower case; there need not be a remote of this name."""
-        return self._meant.get("core.remote") or None
+        return self.meant.get("core.remote") or None
 
     @property
     def checksum_jobs(self) -> int | None:
-        return self._meant.get("core.checksum_jobs")
+        return self.meant.get("core.checksum_jobs")
 
     @property
     def site_cache_dir(self) -> str | None:
-        return self._meant.get("core.site_cache_dir")
+        return self.meant.get("core.site_cache_dir")
 
     @property
     def bool_style(self) -> str:
         """How `${dict}` in a command writes a true value: "store_true" or "boolean_optional"."""
-        return str(self._meant.get("parsing.bool", "store_true"))
+        return str(self.meant.get("parsing.bool", "store_true"))
 
     @property
     def list_style(self) -> str:
         """How `${dict}` in a command writes a list: "nargs" or "append"."""
-        return str(self._meant.get("parsing.list", "nargs"))
+        return str(self.meant.get("parsing.list", "nargs"))
 
     @property
     def remotes(self) -> Mapping[str, Mapping[str, str]]:
@@ -510,12 +509,11 @@ def _check_all(
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Line:
-    """One logical line: of `count` physical ones from `start` (counted from 0)."""
+class _Line(NamedTuple):
+    """One logical line: of `length` physical ones from `start` (counted from 0)."""
 
     start: int
-    count: int
+    length: int
     section: tuple[str, ...]
     """The section that it opens or is in, as written: (), ("core",), ("remote", "x") if nested."""
     key: str | None = None
@@ -814,12 +812,12 @@ def with_value(text: str, path: str, name: str, value: str) -> str:
             first = physical[old.start]
             indent = first[: len(first) - len(first.lstrip())]
             comment = f" {old.comment}" if old.comment else ""
-            physical[old.start : old.start + old.count] = [f"{indent}{written}{comment}"]
+            physical[old.start : old.start + old.length] = [f"{indent}{written}{comment}"]
         else:
             last = own[-1] if own else headers[-1]
             first = physical[last.start]
             indent = first[: len(first) - len(first.lstrip())] if own else "    "
-            physical.insert(last.start + last.count, f"{indent}{written}")
+            physical.insert(last.start + last.length, f"{indent}{written}")
     else:
         header = section if named is None else _quoted_name(section, named)
         at = _place(lines, section, named, len(physical))
@@ -846,7 +844,7 @@ def without_value(text: str, path: str, name: str) -> str:
     if named is None and all(line.opens or line in gone for line in own):
         gone = own
     for line in reversed(gone):
-        del physical[line.start : line.start + line.count]
+        del physical[line.start : line.start + line.length]
     return "\n".join(physical) + "\n"
 
 
@@ -862,13 +860,13 @@ def with_name(text: str, path: str, section: str, old: str, new: str) -> str:
         raise ConfigError(f"{path}: {old} is not set in {section}")
     moved: list[str] = []
     for line in own:
-        written = physical[line.start : line.start + line.count]
+        written = physical[line.start : line.start + line.length]
         if line.opens:
             comment = f" {line.comment}" if line.comment else ""
             written = [f"[{_quoted_name(section, new.lower())}]{comment}"]
         moved += written
     for line in reversed(own):
-        del physical[line.start : line.start + line.count]
+        del physical[line.start : line.start + line.length]
     at = _place(list(_lines("\n".join(physical), path)), section, new, len(physical))
     physical[at:at] = moved
     return "\n".join(physical) + "\n"

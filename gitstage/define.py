@@ -6,8 +6,8 @@ import os
 import posixpath
 import string
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from gitstage import formats
 from gitstage.digest import Digest
@@ -31,22 +31,20 @@ _ANNOTATIONS = ("desc", "type", "labels", "meta", "remote", "push")
 _PUNCTUATION = frozenset(string.punctuation) - frozenset("_-")
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """What the user typed. `outputs`: option name (a key of OUTPUT_OPTIONS) -> paths."""
 
     name: str
     command: Sequence[str]
     deps: Sequence[str] = ()
     params: Sequence[str] = ()
-    outputs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    outputs: Mapping[str, Sequence[str]] = MappingProxyType({})
     wdir: str | None = None
     desc: str | None = None
     always_changed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """A stage as it will be: `pipeline` holds it, `files` are the bytes to write, `ignore` its outputs in the order
     of their .gitignore lines (root-relative)."""
 

@@ -15,10 +15,10 @@ from gitstage import checkout, external, formats
 from gitstage.contents import AtUrl
 from gitstage.digest import Content, checksum
 from gitstage.errors import GitstageError, PipelineError
+from gitstage.events import Event, Importing, LockWritten, Skipped
 from gitstage.fs import Root, atomic_write, components
 from gitstage.pipeline import Stage, join, relative
 from gitstage.project import Project
-from gitstage.run import Event, Importing, LockWritten, Skipped
 from gitstage.sources import Repository, copy_path, find_folder, measure_path, temporary_cache
 from gitstage.status import Change
 from gitstage.store import data_entry

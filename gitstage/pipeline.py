@@ -8,7 +8,7 @@ import os
 import posixpath
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 from gitstage import formats, params, template
@@ -78,13 +78,7 @@ class Record(NamedTuple):
         return found
 
 
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """A stage of `dvc.yaml`, or (`name` None) a whole `.dvc` file. `file` and `wdir` are relative to the root.
-
-    `variables`: values that its templates took from files: root-relative path -> dotted key -> value.
-    """
-
+class _StageFields(NamedTuple):
     file: str
     name: str | None
     wdir: str
@@ -98,8 +92,24 @@ class Stage:
     record: Record | None = None
     group: str | None = None
     templated: bool = False
-    definition: Mapping[str, Any] = field(default_factory=dict)
-    variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    definition: Mapping[str, Any] = MappingProxyType({})
+    variables: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+
+
+class Stage(_StageFields):
+    """A stage of `dvc.yaml`, or (`name` None) a whole `.dvc` file. `file` and `wdir` are relative to the root.
+
+    `variables`: values that its templates took from files: root-relative path -> dotted key -> value.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
 
     @property
     def is_data(self) -> bool:

@@ -7,6 +7,7 @@ return if the command fails; inputs are compared before and after; the lock is w
 from __future__ import annotations
 
 import contextlib
+import copy
 import graphlib
 import os
 import posixpath
@@ -16,13 +17,26 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gitstage import checkout, formats
 from gitstage.define import Edit
 from gitstage.digest import Content, Digest, checksum
 from gitstage.errors import Busy, ConfigError, GitstageError, Interrupted, PipelineError, StageFailed
+from gitstage.events import (
+    Defined,
+    Event,
+    Executing,
+    Failed,
+    LockWritten,
+    Pulling,
+    Restored,
+    Running,
+    Said,
+    Skipped,
+    Verifying,
+    Warned,
+)
 from gitstage.fs import atomic_write, components
 from gitstage.git import clean_env
 from gitstage.locks import RepoLock
@@ -40,8 +54,7 @@ if TYPE_CHECKING:
     from gitstage.remote import Progress
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How to run; names are those of the command line. `run_cache`: look results up; `share`: file them there, "all":
     even if not all outputs are kept; `jobs`: how many stages may run at once."""
 
@@ -63,96 +76,6 @@ class Options:
     progress: Progress | None = None
     update: Callable[[Project, Stage, list[str]], Iterator[Event]] | None = None
     """Brings an import up to date with where it is from (see imports.py, of a higher rank)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened to a stage; `label` as the user sees it."""
-
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped(Event):
-    """Up to date."""
-
-    is_data: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Running(Event):
-    """The stage is about to run; `why`: what made it run (empty: it was forced)."""
-
-    why: tuple[Change, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Executing(Event):
-    """One command of the stage is about to start (or would, in a dry run)."""
-
-    command: str
-
-
-@dataclass(frozen=True, slots=True)
-class Said(Event):
-    """A line that a command wrote, where several run at once."""
-
-    line: str
-    is_error: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Restored(Event):
-    """The result is known from an earlier run; its outputs were taken from the cache."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pulling(Event):
-    """The stage lacks nothing but data, which is brought from a remote."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verifying(Event):
-    """A frozen stage or data file: what is there is recorded, nothing runs."""
-
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Defined(Event):
-    """The stage was added to a dvc.yaml."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class LockWritten(Event):
-    """A lock or .dvc file was written."""
-
-    path: str
-    is_new: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Importing(Event):
-    """Data from `source` is about to be copied to `path`."""
-
-    source: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Warned(Event):
-    """Something the user should know."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failed(Event):
-    """The stage could not be brought up to date; the run went on."""
-
-    error: GitstageError
 
 
 class _Commands:
@@ -188,30 +111,35 @@ class _Commands:
                 process.terminate()
 
 
-@dataclass
 class _Run:
-    """What one invocation carries from stage to stage."""
+    """What one invocation carries from stage to stage.
 
-    project: Project
-    options: Options
-    lock: RepoLock
-    pipeline: Pipeline
-    written: list[str]
-    ignore: Sequence[str] = ()
-    definition: Mapping[str, bytes] = field(default_factory=dict)
-    """Pipeline files that belong to the stage being run for the first time, written when its command succeeded."""
-    made_up: Mapping[Stage, Literal["made up", "edited"]] = field(default_factory=dict)
-    """Stages whose record no run gave: see verdict.edited.never_run."""
-    commands: _Commands = field(default_factory=_Commands)
-    workers: Workers[Stage, Event, bool] | None = None
-    """Where several stages are brought up to date at once."""
-    planned: Sequence[Stage] = ()
-    """The stages in the order in which a lock is to have those that it did not have."""
-    added: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    """By lock file: the stages that it did not have, with their places in that order."""
-    settle: Callable[[], list[str]] | None = None
-    """Called just before the lock is written: from then on the new outputs count, also after a crash. Returns what the
-    user should know."""
+    `definition`: pipeline files that belong to the stage being run for the first time, written when its command
+    succeeded. `made_up`: stages whose record no run gave (see verdict.edited.never_run). `workers`: where several stages
+    are brought up to date at once. `planned`: the stages in the order in which a lock is to have those that it did not
+    have; `added`: those, by lock file, with their places in that order. `settle` is called just before the lock is
+    written: from then on the new outputs count, also after a crash; it returns what the user should know.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        options: Options,
+        lock: RepoLock,
+        pipeline: Pipeline,
+        written: list[str],
+        ignore: Sequence[str] = (),
+        definition: Mapping[str, bytes] | None = None,
+        made_up: Mapping[Stage, Literal["made up", "edited"]] | None = None,
+    ) -> None:
+        self.project, self.options, self.lock, self.pipeline = project, options, lock, pipeline
+        self.written, self.ignore, self.definition = written, ignore, definition or {}
+        self.made_up = made_up or {}
+        self.commands = _Commands()
+        self.workers: Workers[Stage, Event, bool] | None = None
+        self.planned: Sequence[Stage] = ()
+        self.added: dict[str, list[tuple[int, str]]] = {}
+        self.settle: Callable[[], list[str]] | None = None
 
 
 def plan_order(pipeline: Pipeline, targets: Sequence[Target] | None, options: Options) -> list[Stage]:
@@ -342,7 +270,7 @@ def _side_by_side(run: _Run, stages: Sequence[Stage]) -> Iterator[Event]:
                     if not outcomes.is_to_run(stage):
                         sorter.done(stage)
                     elif len(workers) < options.jobs and resources.take(stage):
-                        workers.start(stage, _bring_up_to_date(replace(run), stage, force=outcomes.is_forced(stage)))
+                        workers.start(stage, _bring_up_to_date(copy.copy(run), stage, force=outcomes.is_forced(stage)))
                     else:
                         continue
                     ready = [other for other in ready if other is not stage]

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from gitstage.digest import Content, Digest, manifest_bytes, manifest_digest
 from gitstage.errors import CacheMiss, GitstageError, PipelineError
+from gitstage.events import Event
 from gitstage.fs import components, remove_any
 from gitstage.memo import stamp
 from gitstage.pipeline import Output, Pipeline, Stage, is_inside, join
 from gitstage.project import Project
-from gitstage.run import Event, write_data_file
+from gitstage.run import write_data_file
 from gitstage.tree import Measured, measured_folder
 
 if TYPE_CHECKING:

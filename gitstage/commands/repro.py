@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gitstage.options import argument, confirm, option, verb, volume
 
 if TYPE_CHECKING:
-    from gitstage import run
+    from gitstage.events import Event
     from gitstage.pipeline import Stage
     from gitstage.project import Project
 
@@ -43,7 +43,6 @@ def command(
 
     TARGETS are stages, groups, dvc.yaml or *.dvc files; by default the dvc.yaml of this folder.
     """
-    import dataclasses
 
     from gitstage import run
     from gitstage.errors import GitstageError, PipelineError
@@ -77,7 +76,7 @@ def command(
         stages = run.plan_order(graph, chosen, options)
         if interactive and not all(confirm(f"Run stage '{stage.label(project.cwd)}'?") for stage in stages):
             raise GitstageError("stopped, as you asked")
-        options = dataclasses.replace(options, jobs=jobs or project.setting_jobs())
+        options = options._replace(jobs=jobs or project.setting_jobs())
         written: list[str] = []
         done = events.tell(ui, run.reproduce(project, stages, options, lock, written), project.cwd)
         ui.to_commit(project, written)
@@ -85,7 +84,7 @@ def command(
             ui.say(UP_TO_DATE)
 
 
-def _update(project: Project, stage: Stage, written: list[str]) -> Iterator[run.Event]:
+def _update(project: Project, stage: Stage, written: list[str]) -> Iterator[Event]:
     from gitstage import imports
 
     return imports.update(project, stage, written=written)

@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
+from gitstage import events as happened
 from gitstage import run
 from gitstage.errors import GitstageError
 from gitstage.git import Repo
@@ -58,13 +59,13 @@ def _reproduced(project: Project, lock: RepoLock, names: Sequence[tuple[str, str
     _refuse_other_inputs(project, stages)
     written: list[str] = []
     for event in run.reproduce(project, stages, run.Options(), lock, written):
-        if isinstance(event, run.Running):
+        if isinstance(event, happened.Running):
             _say(f"gitstage: running stage '{event.label}', because gitstage.verify = fix")
-        elif isinstance(event, run.Executing):
+        elif isinstance(event, happened.Executing):
             _say(f"> {event.command}")
-        elif isinstance(event, run.Restored):
+        elif isinstance(event, happened.Restored):
             _say(f"gitstage: stage '{event.label}' is known from an earlier run")
-        elif isinstance(event, run.Warned):
+        elif isinstance(event, happened.Warned):
             _say(f"gitstage: {event.message}")
     locks = [stage.lock_file for stage in stages if not stage.is_data and project.worktree.exists(stage.lock_file)]
     return [project.in_repo(path) for path in dict.fromkeys([*written, *locks])]

@@ -7,8 +7,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitstage.errors import FormatError
 from gitstage.template.stages import TOP_KEYS, Resolved, ResolvedStage, kind
@@ -22,8 +21,7 @@ class _TemplateError(Exception):
     """Something that cannot be filled in or defined; the caller knows in which key of which file."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Expression:
+class _Expression(NamedTuple):
     source: str
     words: tuple[str, ...]
 

@@ -5,53 +5,53 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from gitstage import run
+from gitstage import events as happened
 from gitstage.pipeline import relative
 from gitstage.ui import Ui
 from gitstage.ui.differences import reason
 
 
-def tell(ui: Ui, events: Iterable[run.Event], cwd: str = "") -> bool:
+def tell(ui: Ui, events: Iterable[happened.Event], cwd: str = "") -> bool:
     """Tell events as they come; returns whether anything was done."""
     done = ran = False
     for event in events:
-        if isinstance(event, run.Skipped):
+        if isinstance(event, happened.Skipped):
             ui.say(f"{'' if event.is_data else 'Stage '}'{event.label}' didn't change, skipping")
             continue
-        if isinstance(event, (run.Running, run.Restored, run.Verifying, run.Importing)):
+        if isinstance(event, (happened.Running, happened.Restored, happened.Verifying, happened.Importing)):
             if ran:
                 ui.say()
             ran = True
         done = True
-        if isinstance(event, run.Said):
+        if isinstance(event, happened.Said):
             print(f"{event.label} | {event.line}", file=sys.stderr if event.is_error else sys.stdout, flush=True)
             continue
         _tell(ui, event, cwd)
     return done
 
 
-def _tell(ui: Ui, event: run.Event, cwd: str) -> None:
-    if isinstance(event, run.Running):
+def _tell(ui: Ui, event: happened.Event, cwd: str) -> None:
+    if isinstance(event, happened.Running):
         if ui.verbose and event.why:
             ui.note(f"stage '{event.label}' runs because " + "; ".join(reason(c, cwd) for c in event.why))
         ui.say(f"Running stage '{event.label}':")
-    elif isinstance(event, run.Executing):
+    elif isinstance(event, happened.Executing):
         ui.say(f"> {event.command}")
-    elif isinstance(event, run.Restored):
+    elif isinstance(event, happened.Restored):
         ui.say(f"Stage '{event.label}' is cached - skipping run, checking out outputs")
-    elif isinstance(event, run.Pulling):
+    elif isinstance(event, happened.Pulling):
         ui.say(f"Pulling data for stage: '{event.label}'")
-    elif isinstance(event, run.Verifying):
+    elif isinstance(event, happened.Verifying):
         ui.say(f"Verifying {event.what} stage: '{event.label}'")
-    elif isinstance(event, run.Importing):
+    elif isinstance(event, happened.Importing):
         ui.say(f"Importing '{event.source}' -> '{relative(event.path, cwd)}'")
-    elif isinstance(event, run.Defined):
+    elif isinstance(event, happened.Defined):
         ui.say(f"Added stage '{event.label}' in '{relative(event.path, cwd)}'")
-    elif isinstance(event, run.LockWritten):
+    elif isinstance(event, happened.LockWritten):
         if event.path.endswith("dvc.lock"):
             ui.say(f"{'Generating' if event.is_new else 'Updating'} lock file '{relative(event.path, cwd)}'")
-    elif isinstance(event, run.Warned):
+    elif isinstance(event, happened.Warned):
         ui.note(event.message)
-    elif isinstance(event, run.Failed):
+    elif isinstance(event, happened.Failed):
         ui.error(event.error)
     sys.stdout.flush()

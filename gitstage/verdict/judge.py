@@ -5,8 +5,7 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gitstage.digest import Digest
 from gitstage.git import CommitTree, IndexTree
@@ -17,8 +16,7 @@ from gitstage.status import Change, Holder, Role, StageStatus, status
 from gitstage.tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One reason why a record is not what its state of the files gives, and the command that repairs it.
 
     `untold`: no reason, but something that cannot be told from what is at hand. `file`: the pipeline file, and `path`
@@ -54,8 +52,7 @@ def nothing_excused(paths: Collection[str]) -> Mapping[str, str]:
     return {}
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """A project as a commit or the index has it.
 
     `word`: what was done to the files, for messages ("staged", "committed"). `loose` answers for inputs that are in no

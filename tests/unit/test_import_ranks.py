@@ -14,7 +14,7 @@ LAYERS = [
     {"status", "recorded", "runcache", "store"},
     {"project", "targets"},
     {"checkout", "collect", "define", "difference", "external", "inspect", "migrate"}
-    | {"scheduling", "snapshot", "sources", "sync", "verdict"},
+    | {"events", "scheduling", "snapshot", "sources", "sync", "verdict"},
     {"contents", "dag", "plots", "run", "values", "why"},
     {"amend", "track"},
     {"imports"},

@@ -31,7 +31,7 @@ class LocalBackend(OnlySizes):
         self._folder_mode = 0o2775 if options.get("shared") == "group" else 0o777 & ~UMASK
         self._made: set[str] = set()
         self._clones = True
-        self._names = (f".{os.urandom(8).hex()}{number:06x}.tmp" for number in itertools.count())
+        self._numbers = itertools.count()  # asked by several threads at once
 
     def list(self, prefix: str) -> Iterator[Listed]:
         stack = [prefix.rstrip("/")]
@@ -144,7 +144,7 @@ class LocalBackend(OnlySizes):
         path = self._at(key)
         folder = path.rpartition("/")[0]
         self._make_folder(folder)
-        temporary = f"{folder}/{next(self._names)}"
+        temporary = f"{folder}/.{os.urandom(8).hex()}{next(self._numbers):06x}.tmp"
         try:
             self._copy(source, temporary, FILE_MODE if key.startswith("runs/") else _OBJECT_MODE, data, key, moved)
             os.replace(temporary, path)
