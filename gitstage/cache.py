@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import stat
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -314,6 +313,8 @@ class Cache:
         try:
             os.link(source, temporary)
         except OSError:
+            import shutil
+
             shutil.copyfile(source, temporary)
         self.publish(temporary, digest)
 
@@ -530,4 +531,6 @@ def _move(source: str, target: str) -> None:
     try:
         os.replace(source, target)
     except OSError:
+        import shutil
+
         shutil.move(source, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import keyword
@@ -113,6 +114,7 @@ def _run(words: Sequence[str]) -> Any:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; prints at most one line of error and one of hint."""
+    gc.set_threshold(50_000, 20, 20)  # most objects of a command live until its end
     try:
         for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is shown escaped
             if isinstance(stream, io.TextIOWrapper):

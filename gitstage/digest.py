@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gitstage.errors import FormatError
+
+try:
+    from _blake2 import blake2b  # hashlib loads OpenSSL, which takes longer than all else that a short command hashes
+except ImportError:
+    from hashlib import blake2b
+
+if TYPE_CHECKING:
+    import hashlib
 
 _HEX = frozenset("0123456789abcdef")
 _BLOCK = 1 << 20  # DVC's legacy hash normalises per chunk of this size, so it is part of that format
@@ -65,11 +72,23 @@ class Content(NamedTuple):
     isexec: bool = False
 
 
+def summary(data: bytes = b"", *, key: bytes = b"") -> blake2b:
+    """A running hash of 16 bytes, for what is only compared with what was summed up before."""
+    return blake2b(data, digest_size=16, key=key)
+
+
+def md5(data: bytes = b"") -> hashlib._Hash:
+    """A running MD5, the hash of DVC's formats."""
+    import hashlib
+
+    return hashlib.md5(data, usedforsecurity=False)
+
+
 def hash_bytes(data: bytes, *, legacy: bool = False) -> str:
     """MD5 of `data` as 32 hex digits, after the text normalisation of DVC 1 and 2 if `legacy`."""
     if not legacy:
-        return hashlib.md5(data).hexdigest()
-    digest = hashlib.md5()
+        return md5(data).hexdigest()
+    digest = md5()
     for start in range(0, len(data), _BLOCK):
         digest.update(_dos2unix(data[start : start + _BLOCK]))
     return digest.hexdigest()
@@ -83,7 +102,7 @@ class Readable(Protocol):
 
 def hash_stream(stream: Readable, *, legacy: bool = False) -> tuple[str, int]:
     """MD5 (32 hex digits) and size in bytes of what is left in `stream`."""
-    digest, size = hashlib.md5(), 0
+    digest, size = md5(), 0
     while block := stream.read(_BLOCK):
         size += len(block)
         digest.update(_dos2unix(block) if legacy else block)
@@ -128,7 +147,7 @@ def checksum(given: Mapping[str, Any]) -> str:
     top = {key: value for key, value in given.items() if key not in ("md5", "meta", "desc")}
     if top.get("wdir") == ".":
         del top["wdir"]
-    return hashlib.md5(json.dumps(_decisive(top), sort_keys=True).encode()).hexdigest()
+    return md5(json.dumps(_decisive(top), sort_keys=True).encode()).hexdigest()
 
 
 def has_checksum(given: Mapping[str, Any]) -> bool:

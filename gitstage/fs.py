@@ -11,7 +11,6 @@ import errno
 import itertools
 import json
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -182,6 +181,8 @@ class Root:
         beside = f".{name}.{os.urandom(6).hex()}.gitstage-tmp" if fd is not None else f"{name}.gitstage-tmp"
         folder = path.rpartition("/")[0]
         target = os.path.join(self.absolute(folder), os.path.basename(beside)) if folder else self.absolute(beside)
+        import shutil
+
         try:
             if os.path.isdir(source) and not os.path.islink(source):
                 shutil.copytree(source, target, symlinks=True)
@@ -203,6 +204,8 @@ class Root:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
+            import shutil
+
             shutil.move(self.absolute(path), target)
         self.forget(path)
         return True
@@ -249,7 +252,13 @@ def remove_any(path: str) -> None:
     except (IsADirectoryError, PermissionError):
         if not os.path.isdir(path) or os.path.islink(path):
             raise
-        shutil.rmtree(path, onerror=_make_writable)
+        _remove_tree(path)
+
+
+def _remove_tree(folder: str) -> None:
+    import shutil
+
+    shutil.rmtree(folder, onerror=_make_writable)
 
 
 def _make_writable(function: object, path: str, _: object) -> None:
@@ -257,7 +266,7 @@ def _make_writable(function: object, path: str, _: object) -> None:
     os.chmod(os.path.dirname(path), 0o700)
     os.chmod(path, 0o700, follow_symlinks=False) if os.chmod in os.supports_follow_symlinks else os.chmod(path, 0o700)
     if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
+        _remove_tree(path)
     else:
         os.unlink(path)
 
@@ -362,7 +371,7 @@ class Scratch:
 
     def close(self) -> None:
         if self._folder is not None:
-            shutil.rmtree(self._folder, onerror=_make_writable)
+            _remove_tree(self._folder)
             self._folder = None
         if self._alive is not None:
             os.close(self._alive)
@@ -382,7 +391,7 @@ class Scratch:
             _bring_back(self.root, folder, journal, kept)
             returned += [path for path, _ in journal]
             self.dead.append(os.path.basename(folder))
-            shutil.rmtree(folder, onerror=_make_writable)
+            _remove_tree(folder)
             os.close(alive)
         return returned
 

@@ -8,7 +8,6 @@ write in the same tick would leave the same mtime ("racily clean", Git's Documen
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import marshal
 import os
 import sqlite3
@@ -16,7 +15,7 @@ import struct
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from gitstage.digest import Content, Digest
+from gitstage.digest import Content, Digest, summary
 
 _TICK = 20_000_000  # ns; kernel clocks that stamp files tick every 1 to 10 ms
 _COARSE_TICK = 2_000_000_000  # file systems that store whole seconds (FAT: two)
@@ -59,7 +58,7 @@ class Summary:
     """
 
     def __init__(self) -> None:
-        self._hash = hashlib.blake2b(digest_size=16)
+        self._hash = summary()
         self._started = time.time_ns()
         self._recent = self._started - _COARSE_TICK
         self.is_settled = True

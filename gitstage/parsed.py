@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
 
 from gitstage import __version__, formats
+from gitstage.digest import summary
 from gitstage.memo import Memo
 
 
@@ -31,7 +31,7 @@ class Remembered:
 
     def _read(self, kind: str, data: bytes, path: str, parse: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         name = f"{kind} {self._root}/{path}"
-        seen = hashlib.blake2b(data, digest_size=16, key=__version__.encode()).digest()
+        seen = summary(data, key=__version__.encode()).digest()
         text = self._memo.parsed(name, seen)
         if text is not None:
             try:

@@ -6,7 +6,6 @@ A result is a stage's lock entry, filed under the SHA-256 of its inputs and name
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,8 @@ from gitstage.fs import FILE_MODE, atomic_write
 
 
 def _hash(entry: Mapping[str, Any]) -> str:
+    import hashlib
+
     return hashlib.sha256(json.dumps(_without_sizes(entry), sort_keys=True).encode()).hexdigest()
 
 

@@ -70,6 +70,9 @@ class Repo:
     backend: str = "auto"
     """"git" or "pygit2" to read trees with that one only; "auto" takes what starts sooner."""
 
+    found_at: str | None = None
+    """The commit that was checked out when the repository was discovered."""
+
     offline: bool = False
     """Let Git fetch nothing (a hook must not wait for a network): objects that a partial clone left out are missing."""
 
@@ -103,6 +106,7 @@ class Repo:
         elif env.get("GIT_WORK_TREE"):
             env["GIT_WORK_TREE"] = os.path.abspath(env["GIT_WORK_TREE"])
         asked = ["--git-dir", "--git-common-dir", "--git-path", "index", "--is-bare-repository", "--show-toplevel"]
+        asked += ["--revs-only", "HEAD"]  # nothing before the first commit
         try:
             done = subprocess.run(
                 [git_command(), "rev-parse", "--path-format=absolute", *asked],
@@ -114,6 +118,7 @@ class Repo:
         if lines and lines[0].startswith("--path-format"):
             raise GitstageError("git is too old", "install Git 2.31 or newer")
         has_top = done.returncode == 0
+        head = lines.pop() if has_top and len(lines) == 6 else None
         if len(lines) != (5 if has_top else 4) or lines[3] not in ("true", "false"):
             if has_top or lines:
                 raise NoProject("the path of the Git repository has a line break in it, or Git cannot name it")
@@ -121,7 +126,9 @@ class Repo:
                 return None
             raise NoProject(complaint("rev-parse", done.stderr), _advice(done.stderr))
         top = os.path.realpath(lines[4]) if has_top else None
-        return cls(top, lines[0], lines[1], lines[2], env)
+        found = cls(top, lines[0], lines[1], lines[2], env)
+        found.found_at = head
+        return found
 
     @property
     def state_dir(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -84,5 +83,7 @@ class Ui:
     def to_commit(self, project: Project, paths: Sequence[str]) -> None:
         """Which changed files are Git's to record, as a command to copy."""
         if paths and project.repo is not None and not project.config.autostage:
+            import shlex
+
             names = " ".join(shlex.quote(project.relative(path)) for path in sorted(dict.fromkeys(paths)))
             self.say(f"\nTo track the changes with git, run:\n\n\tgit add {names}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from gitstage import formats
+from gitstage.digest import summary
 from gitstage.errors import FormatError
 from gitstage.git import Repo
 from gitstage.pipeline import Pipeline, Stage
@@ -22,14 +23,40 @@ def never_run(project: Project, pipeline: Pipeline) -> dict[Stage, Literal["made
     repo = project.repo
     if repo is None or repo.top is None or not any(stage.record is not None for stage in pipeline.stages):
         return {}
+    locks = sorted({stage.lock_file for stage in pipeline.stages if stage.record is not None})
+    is_merging = bool(repo.others())
+    seen = _seen(project, repo.found_at, locks)
+    if not is_merging and project.memo.parsed(f"unchanged {project.root}", seen) is not None:
+        return {}  # as it was when git was asked, which takes longer than most of a status
     tip = repo.tip()
     if tip is None:
         return {}
-    found: dict[Stage, Literal["made up", "edited"]] = dict.fromkeys(_by_hand(project, repo, pipeline), "edited")
+    changed = _changed(project, repo, tip.id, locks)
+    if not changed and not is_merging and len(tip.parents) < 2 and seen == _seen(project, tip.id, locks):
+        project.memo.remember_parsed(f"unchanged {project.root}", seen, "")
+    by_hand = _by_hand(project, repo, pipeline, changed) if changed else ()
+    found: dict[Stage, Literal["made up", "edited"]] = dict.fromkeys(by_hand, "edited")
     return {**found, **dict.fromkeys(merged.in_work_tree(project, pipeline, tip), "made up")}
 
 
-def _by_hand(project: Project, repo: Repo, pipeline: Pipeline) -> set[Stage]:
+def _changed(project: Project, repo: Repo, commit: str, locks: Sequence[str]) -> set[str]:
+    """Those of `locks` that the commit has, too, and has otherwise."""
+    paths = [project.in_repo(lock) for lock in locks]
+    listed = repo.git("--literal-pathspecs", "diff", "--name-only", "--diff-filter=M", "-z", commit, "--", *paths)
+    return {project.from_repo(path) for path in listed.decode("utf-8", "surrogateescape").split("\0") if path}
+
+
+def _seen(project: Project, commit: str | None, locks: Sequence[str]) -> bytes:
+    """What sums up a commit and the locks as they are now."""
+    seen = summary(str(commit).encode())
+    for lock in locks:
+        data = project.worktree.read(lock)
+        seen.update(f"\0{lock}\0{-1 if data is None else len(data)}\0".encode("utf-8", "surrogateescape"))
+        seen.update(data or b"")
+    return seen.digest()
+
+
+def _by_hand(project: Project, repo: Repo, pipeline: Pipeline, changed: Collection[str]) -> set[Stage]:
     """The stages whose record no run stands behind, where that can be known: their lock differs from the commit that is
     checked out, a run of theirs would have left its result among the known ones, and no commit has that record.
 
@@ -38,11 +65,6 @@ def _by_hand(project: Project, repo: Repo, pipeline: Pipeline) -> set[Stage]:
     results are not all that were.
     """
     stages = [stage for stage in pipeline.stages if stage.record is not None and _leaves_a_result(stage)]
-    if not stages:
-        return set()
-    locks = sorted({project.in_repo(stage.lock_file) for stage in stages})
-    listed = repo.git("--literal-pathspecs", "diff", "--name-only", "--diff-filter=M", "-z", "HEAD", "--", *locks)
-    changed = {project.from_repo(path) for path in listed.decode("utf-8", "surrogateescape").split("\0") if path}
     found = [stage for stage in stages if stage.lock_file in changed and not _has_run(project, stage)]
     for lock in sorted({stage.lock_file for stage in found}):
         unknown = {stage.name: stage for stage in found if stage.lock_file == lock}
