@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import string
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -28,7 +27,7 @@ OUTPUT_OPTIONS: dict[str, tuple[str, dict[str, bool]]] = {
     "outs": ("outs", {}),
 }
 _ANNOTATIONS = ("desc", "type", "labels", "meta", "remote", "push")
-_PUNCTUATION = frozenset(string.punctuation) - frozenset("_-")
+_PUNCTUATION = frozenset("!\"#$%&'()*+,./:;<=>?@[\\]^`{|}~")  # of ASCII, but _ and -
 
 
 class Words(NamedTuple):

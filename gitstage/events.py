@@ -1,7 +1,5 @@
 """What happens while stages are brought up to date. `label` is the stage as the user sees it."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from gitstage.errors import GitstageError

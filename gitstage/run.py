@@ -7,8 +7,6 @@ return if the command fails; inputs are compared before and after; the lock is w
 from __future__ import annotations
 
 import contextlib
-import copy
-import graphlib
 import os
 import posixpath
 import signal
@@ -20,7 +18,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gitstage import checkout, formats
-from gitstage.define import Edit
 from gitstage.digest import Content, Digest, checksum
 from gitstage.errors import Busy, ConfigError, GitstageError, Interrupted, PipelineError, StageFailed
 from gitstage.events import (
@@ -43,20 +40,20 @@ from gitstage.locks import RepoLock
 from gitstage.pipeline import Output, Pipeline, Stage, Target
 from gitstage.project import Project
 from gitstage.runcache import key_of
-from gitstage.scheduling import Resources
 from gitstage.status import Change, StageStatus, status
 from gitstage.store import data_entry, lock_entry
 from gitstage.tree import Measured
 from gitstage.verdict import edited, merged
-from gitstage.workers import Finished, Workers
 
 if TYPE_CHECKING:
+    from gitstage.define import Edit
     from gitstage.remote import Progress
+    from gitstage.workers import Workers
 
 
 class Options(NamedTuple):
     """How to run; names are those of the command line. `run_cache`: look results up; `share`: file them there, "all":
-    even if not all outputs are kept; `jobs`: how many stages may run at once."""
+    even if not all outputs are kept; `jobs`: how many stages may run at once (None: as the project's setting says)."""
 
     force: bool = False
     single: bool = False
@@ -70,7 +67,7 @@ class Options(NamedTuple):
     relink: bool = True
     run_cache: bool = True
     share: bool | Literal["all"] = True
-    jobs: int = 1
+    jobs: int | None = 1
     pull: bool = False
     """Fetch what is missing here from the remotes, results of runs too; `progress` is told."""
     progress: Progress | None = None
@@ -140,6 +137,7 @@ class _Run:
         self.planned: Sequence[Stage] = ()
         self.added: dict[str, list[tuple[int, str]]] = {}
         self.settle: Callable[[], list[str]] | None = None
+        self.total = 0
 
 
 def plan_order(pipeline: Pipeline, targets: Sequence[Target] | None, options: Options) -> list[Stage]:
@@ -161,13 +159,27 @@ def reproduce(
     unless told to go on; then StageFailed at the end if any stage failed.
     """
     run = _Run(project, options, lock, project.pipeline, written, made_up=edited.never_run(project, project.pipeline))
+    run.pipeline.check()
+    fresh = 0
+    while fresh < len(stages) and _is_fresh(run, stages[fresh]):
+        yield Skipped(stages[fresh].label(project.cwd), stages[fresh].is_data)
+        fresh += 1
+    if fresh == len(stages):
+        return
+    run.total, stages = len(stages), stages[fresh:]
     check(project, run.pipeline, stages)
     if options.pull and options.run_cache and not options.dry:
         _pull_results(run)
-    if options.jobs > 1 and not options.dry:
-        yield from _side_by_side(run, stages)
-    else:
-        yield from _reproduce(run, stages)
+    jobs = 1 if options.dry else options.jobs or project.setting_jobs()
+    yield from _side_by_side(run, stages, jobs) if jobs > 1 else _reproduce(run, stages)
+
+
+def _is_fresh(run: _Run, stage: Stage) -> bool:
+    """Is there nothing to be done about a stage? Then nothing needs to be checked, or asked of Git, either."""
+    if run.options.force:
+        return False
+    now = _now(run, stage)
+    return not _changes(run, now) and not _is_to_update(run, now)
 
 
 def write_definition(project: Project, edit: Edit, written: list[str]) -> Iterator[Event]:
@@ -185,6 +197,7 @@ def run_defined(project: Project, edit: Edit, options: Options, lock: RepoLock, 
     """Run a stage that was just described; nothing is written down if its command fails."""
     check(project, edit.pipeline, [edit.stage])
     run = _Run(project, options, lock, edit.pipeline, written, edit.ignore, edit.files)
+    run.total = 1
     yield from _reproduce(run, [edit.stage])
 
 
@@ -246,12 +259,18 @@ class _Outcomes:
         if self.end is not None:
             raise self.end
         if self._errors and not self._run.options.ignore_errors:
-            raise StageFailed(f"{self._errors} of {len(self._stages)} stages failed")
+            raise StageFailed(f"{self._errors} of {self._run.total} stages failed")
 
 
-def _side_by_side(run: _Run, stages: Sequence[Stage]) -> Iterator[Event]:
+def _side_by_side(run: _Run, stages: Sequence[Stage], jobs: int) -> Iterator[Event]:
     """As _reproduce, with up to `jobs` stages at once. After a failure that ends the run, those that run may end."""
-    project, pipeline, options = run.project, run.pipeline, run.options
+    import copy
+    import graphlib
+
+    from gitstage.scheduling import Resources
+    from gitstage.workers import Finished, Workers
+
+    project, pipeline = run.project, run.pipeline
     planned = {stage: number for number, stage in enumerate(stages)}
     graph = {stage: () if stage.frozen else [s for s in pipeline.upstream(stage) if s in planned] for stage in stages}
     sorter = graphlib.TopologicalSorter(graph)
@@ -269,7 +288,7 @@ def _side_by_side(run: _Run, stages: Sequence[Stage]) -> Iterator[Event]:
                 for stage in ready if outcomes.end is None and not run.commands.stopped else ():
                     if not outcomes.is_to_run(stage):
                         sorter.done(stage)
-                    elif len(workers) < options.jobs and resources.take(stage):
+                    elif len(workers) < jobs and resources.take(stage):
                         workers.start(stage, _bring_up_to_date(copy.copy(run), stage, force=outcomes.is_forced(stage)))
                     else:
                         continue
@@ -335,19 +354,18 @@ def _bring_up_to_date(run: _Run, stage: Stage, *, force: bool) -> Generator[Even
     project, options = run.project, run.options
     label = stage.label(project.cwd)
     now = _now(run, stage)
-    changes = _without_missing(run.pipeline, now) if options.allow_missing else now.changes
+    changes = _changes(run, now)
     if options.pull and changes and not (force or options.dry):
         is_pulled = all(change.role == "out" and change.state in ("deleted", "not in cache") for change in changes)
         if is_pulled:
             yield Pulling(label)
         _pull(run, [Target(stage)] if is_pulled else _missing_inputs(run.pipeline, now.changes))
         now = _now(run, stage)
-        changes = _without_missing(run.pipeline, now) if options.allow_missing else now.changes
+        changes = _changes(run, now)
         if is_pulled and not changes:
             return True
-    update = options.update if stage.is_import and not (stage.frozen or options.dry) else None
-    if update is not None and (stage.origin is not None or now.has("dep")):
-        yield from update(project, stage, run.written)
+    if options.update is not None and _is_to_update(run, now):
+        yield from options.update(project, stage, run.written)
         return True
     if not changes and not force:
         yield Skipped(label, stage.is_data)
@@ -376,6 +394,18 @@ def _bring_up_to_date(run: _Run, stage: Stage, *, force: bool) -> Generator[Even
         return True
     yield from _run_stage(run, stage, tuple(changes))
     return True
+
+
+def _changes(run: _Run, now: StageStatus) -> Sequence[Change]:
+    """What there is to be done about."""
+    return _without_missing(run.pipeline, now) if run.options.allow_missing else now.changes
+
+
+def _is_to_update(run: _Run, now: StageStatus) -> bool:
+    """Is it an import that has to be asked, or is known, to have changed where it is from?"""
+    stage, options = now.stage, run.options
+    can_be = options.update is not None and stage.is_import and not (stage.frozen or options.dry)
+    return can_be and (stage.origin is not None or now.has("dep"))
 
 
 def _without_missing(pipeline: Pipeline, now: StageStatus) -> tuple[Change, ...]:

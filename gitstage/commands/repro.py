@@ -48,15 +48,18 @@ def command(
     from gitstage.errors import GitstageError, PipelineError
     from gitstage.pipeline import PIPELINE_FILE, Target, join
     from gitstage.project import opened
-    from gitstage.ui import UP_TO_DATE, Ui, events, transfers
+    from gitstage.ui import UP_TO_DATE, Ui, events
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    bar = transfers.Bar(ui, "Fetching") if pull else None
+    bar = None
+    if pull:
+        from gitstage.ui import transfers
+
+        bar = transfers.Bar(ui, "Fetching")
     options = run.Options(
         force=force, single=single_item, downstream=downstream, force_downstream=force_downstream,
         allow_missing=allow_missing, dry=dry, keep_going=keep_going, ignore_errors=ignore_errors,
-        commit=not no_commit, run_cache=not no_run_cache, pull=pull, progress=bar,
-        update=_update,
+        commit=not no_commit, run_cache=not no_run_cache, jobs=jobs, pull=pull, progress=bar, update=_update,
     )  # fmt: skip
     with opened(write=True, on_wait=ui.waiting) as (project, lock), bar or contextlib.nullcontext():
         graph = project.pipeline
@@ -76,7 +79,6 @@ def command(
         stages = run.plan_order(graph, chosen, options)
         if interactive and not all(confirm(f"Run stage '{stage.label(project.cwd)}'?") for stage in stages):
             raise GitstageError("stopped, as you asked")
-        options = options._replace(jobs=jobs or project.setting_jobs())
         written: list[str] = []
         done = events.tell(ui, run.reproduce(project, stages, options, lock, written), project.cwd)
         ui.to_commit(project, written)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import sys
 import warnings
@@ -198,56 +197,16 @@ def _toml(data: bytes, path: str) -> Any:
 
 
 def _python(data: bytes, path: str) -> dict[str, Any]:
+    from gitstage.params.python import literals
+
     text = _text(data, path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore"
             )  # such as for "\d" in a string: the file's owner sees it when running the file
-            return _assigned(ast.parse(text, path).body)
+            return literals(text, path)
     except SyntaxError as error:
         raise FormatError(path, f"not Python: {error.msg}", error.lineno) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise FormatError(path, f"not Python: {error or 'nested too deeply'}") from None
-
-
-def _assigned(body: Sequence[ast.stmt]) -> dict[str, Any]:
-    """Names assigned a literal in a module or class body, later ones replacing earlier ones."""
-    found: dict[str, Any] = {}
-    for statement in body:
-        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            found.update(_attributes(statement.body))
-        else:
-            found.update(_values(statement, attributes_only=False))
-    return found
-
-
-def _attributes(body: Sequence[ast.stmt]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for statement in body:
-        found.update(_values(statement, attributes_only=True))
-    return found
-
-
-def _values(statement: ast.stmt, *, attributes_only: bool) -> Iterator[tuple[str, Any]]:
-    """The name and value that one statement defines, if any: `name = literal`, `self.name = literal`, or a class."""
-    if isinstance(statement, ast.ClassDef):
-        yield statement.name, _assigned(statement.body)
-        return
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target: ast.expr = statement.targets[0]
-    elif isinstance(statement, ast.AnnAssign):
-        target = statement.target
-    else:
-        return
-    if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == "self":
-        name = target.attr
-    elif isinstance(target, ast.Name) and not attributes_only:
-        name = target.id
-    else:
-        return
-    if statement.value is not None:
-        try:
-            yield name, ast.literal_eval(statement.value)
-        except (ValueError, TypeError, SyntaxError):
-            pass  # not a literal
