@@ -13,7 +13,7 @@ import stat
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, manifest_digest, parse_manifest
+from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, named_in, parse_manifest
 from gitstage.errors import CacheMiss, FormatError, GitstageError
 from gitstage.fs import CREATE, FILE_MODE, READ, UMASK, Root, Scratch, clone, copy_in_kernel, in_threads
 from gitstage.memo import Memo, Stamp, is_racy, stamp
@@ -103,6 +103,16 @@ class Cache:
             self.memo.remember_complete(name, seen)
         return missing
 
+    def complete(self, digest: Digest | None) -> frozenset[str]:
+        """The MD5s of a directory's files, all of which are known to be objects here; nothing if that is not known."""
+        if digest is None or not digest.is_dir or self.lacks(digest):
+            return frozenset()
+        with open(self.path(digest), "rb") as stream:
+            data = stream.read()
+        if hash_bytes(data, legacy=digest.legacy) != digest.hex:
+            return frozenset()
+        return frozenset(named_in(data))
+
     def _folders_seen(self) -> bytes | None:
         """The times of all folders of the cache, summed up: none of them lost an object as long as it is the same.
 
@@ -137,12 +147,10 @@ class Cache:
 
     def add_manifest(self, listing: Mapping[str, Digest], *, legacy: bool = False) -> Digest:
         """Store the manifest of a directory and return its digest."""
-        digest = manifest_digest(listing, legacy=legacy)
+        data = manifest_bytes(listing)
+        digest = Digest(hash_bytes(data, legacy=legacy), True, legacy)
         if not self.has(digest):
-            temporary = self.temporary()
-            with open(temporary, "xb") as stream:
-                stream.write(manifest_bytes(listing))
-            self.publish(temporary, digest)
+            self._write(data, digest)
         self._manifests[digest] = dict(listing)
         return digest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gitstage.errors import FormatError
@@ -125,8 +126,15 @@ def manifest_bytes(entries: Mapping[str, Digest]) -> bytes:
 
     `entries` maps "/"-separated paths below the directory to file digests, never `.dir` ones.
     """
-    items = [{"md5": entries[path].hex, "relpath": path} for path in sorted(entries)]
-    return json.dumps(items, sort_keys=True).encode("ascii")
+    items = [f'{{"md5": "{entries[path].hex}", "relpath": {quoted(path)}}}' for path in sorted(entries)]
+    return f"[{', '.join(items)}]".encode("ascii")
+
+
+def named_in(manifest: bytes) -> list[str]:
+    """The MD5s in what `manifest_bytes` made; whatever else a text holds is not found."""
+    import re
+
+    return re.findall(r'\{"md5": "([0-9a-f]{32})", "relpath": "', manifest.decode("ascii", "replace"))
 
 
 def manifest_digest(entries: Mapping[str, Digest], *, legacy: bool = False) -> Digest:

@@ -273,12 +273,17 @@ class Project:
     def store(self) -> Store:
         return Store(self.worktree, self.cache, self.folder, legacy=self.layout == 2)
 
+    @cached_property
+    def reader(self) -> Remembered:
+        """Reads pipeline files, without YAML those that it knows."""
+        return Remembered(self.memo, self.root)
+
     def loader(self, reader: formats.Reader | None = None) -> Loader:
         """Reads pipelines of this project, of any state of its files. `reader`: for many of them."""
         config = self.config
         return Loader(
             self.root, bool_style=config.bool_style, list_style=config.list_style,
-            reader=reader or Remembered(self.memo, self.root), keep=reader is not None,
+            reader=reader or self.reader, keep=reader is not None,
         )  # fmt: skip
 
     def load_pipeline(self) -> Pipeline:
@@ -345,8 +350,12 @@ class Project:
         """Keep outputs (root-relative) out of Git; returns the .gitignore files that changed, root-relative."""
         if self.repo is None:
             return []
-        inside = [self.in_repo(path) for path in outputs if not path.startswith(("../", "/"))]
+        inside = [self.in_repo(path) for path in self._inside(outputs)]
         return [self.from_repo(path) for path in self.repo.ignore_all(inside)]
+
+    @staticmethod
+    def _inside(outputs: Sequence[str]) -> list[str]:
+        return [path for path in outputs if not path.startswith(("../", "/"))]
 
     def untracked(self) -> list[str]:
         """Files of the project (root-relative) that Git neither tracks nor ignores."""
@@ -357,17 +366,23 @@ class Project:
         """Raise GitstageError if Git tracks an output that is to be kept in the cache."""
         if self.repo is None or not outputs:
             return
-        inside = {self.in_repo(path): path for path in outputs if not path.startswith(("../", "/"))}
+        inside = {self.in_repo(path): path for path in self._inside(outputs)}
         for path in self.repo.tracked(list(inside)):
             raise GitstageError(f"output '{inside[path]}' is tracked by Git", f"git rm -r --cached -- '{inside[path]}'")
 
-    def refuse_ignored(self, files: Sequence[str]) -> None:
-        """Raise GitstageError if Git ignores a metadata file (root-relative) that is to be written."""
-        if self.repo is not None and files:
-            for path in self.repo.ignored([self.in_repo(file) for file in files]):
-                raise GitstageError(
-                    f"{self.from_repo(path)}: is ignored by Git, so nobody would get it", f"git check-ignore -v {path}"
-                )
+    def refuse_ignored(self, files: Sequence[str], outputs: Sequence[str] = ()) -> set[str]:
+        """Raise GitstageError if Git ignores a metadata file (root-relative) that is to be written.
+
+        Returns those of `outputs` (root-relative) that it ignores, as one question costs less than two.
+        """
+        if self.repo is None or not files:
+            return set()
+        found = self.repo.ignored([self.in_repo(path) for path in (*files, *self._inside(outputs))])
+        for path in found & {self.in_repo(file) for file in files}:
+            raise GitstageError(
+                f"{self.from_repo(path)}: is ignored by Git, so nobody would get it", f"git check-ignore -v {path}"
+            )
+        return {self.from_repo(path) for path in found}
 
     def refuse_read_only(self, file: str) -> None:
         """Raise SystemFailure if metadata file `file` (root-relative) could not be written."""

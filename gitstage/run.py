@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gitstage import checkout, formats
+from gitstage.datafile import CONTENT_KEYS, write_data_file
 from gitstage.digest import Content, Digest, checksum
 from gitstage.errors import Busy, ConfigError, GitstageError, Interrupted, PipelineError, StageFailed
 from gitstage.events import (
@@ -41,7 +42,7 @@ from gitstage.pipeline import Output, Pipeline, Stage, Target
 from gitstage.project import Project
 from gitstage.runcache import key_of
 from gitstage.status import Change, StageStatus, status
-from gitstage.store import data_entry, lock_entry
+from gitstage.store import lock_entry
 from gitstage.tree import Measured
 from gitstage.verdict import edited, merged
 
@@ -880,7 +881,7 @@ def _own_record(old: bytes | None, path: str, entry: Mapping[str, Any]) -> bytes
     for part in ("deps", "outs"):
         now = {str(one["path"]): one for one in entry.get(part, ())}
         new[part] = [
-            {**{k: v for k, v in one.items() if k not in _CONTENT_KEYS}, **now.get(str(one["path"]), {})}
+            {**{k: v for k, v in one.items() if k not in CONTENT_KEYS}, **now.get(str(one["path"]), {})}
             if "params" not in one
             else {**one, "params": entry["params"][str(one["path"])]}
             for one in given.get(part) or ()
@@ -901,49 +902,6 @@ def _record_data(run: _Run, stage: Stage) -> Iterator[Event]:
             project.store.relink(out.path, measured)
     run.written += project.ignore([out.path for out, _ in outs if out.cache])
     yield from write_data_file(run.project, stage.file, outs, run.written)
-
-
-def write_data_file(
-    project: Project, path: str, outs: Sequence[tuple[Output, Content]], written: list[str]
-) -> Iterator[Event]:
-    """Create or update a `.dvc` file so that it records `outs`; annotations of an earlier version stay."""
-    old = project.worktree.read(path)
-    given = formats.parse_dvc(old, path) if old is not None else {}
-    earlier = {str(entry["path"]): entry for entry in given.get("outs") or ()}
-    entries = []
-    for out, content in outs:
-        now = data_entry(out.spelled, content)
-        annotations = {
-            key: value
-            for key, value in earlier.get(out.spelled, {}).items()
-            if key not in _CONTENT_KEYS and key not in now
-        }
-        entries.append({**now, **annotations})
-    changed = {**_normalised(given), "outs": entries}
-    if given.get("deps") and "md5" in given:
-        changed["md5"] = checksum(changed)
-    new = formats.dump_dvc(changed, old, path)
-    if new != old:
-        atomic_write(project.worktree.absolute(path), new)
-        written.append(path)
-        yield LockWritten(path, path, is_new=old is None)
-    agreed = {out.path: content.digest for out, content in outs if out.cache}
-    project.remember_restored({**project.restored(), **agreed})
-
-
-def _normalised(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The top of a `.dvc` file without what is derived or is the default."""
-    kept = {key: value for key, value in given.items() if key not in ("outs", "md5", "locked", "frozen", "wdir")}
-    if given.get("wdir", ".") != ".":
-        kept["wdir"] = given["wdir"]
-    if given.get("frozen", given.get("locked", False)):
-        kept["frozen"] = True
-    return kept
-
-
-_CONTENT_KEYS = frozenset(
-    {"md5", "hash", "size", "nfiles", "isexec", "path", "etag", "checksum", "version_id", "files", "cloud"}
-)
 
 
 def inputs_now(project: Project, stages: Sequence[Stage]) -> dict[Stage, dict[str, Any]]:

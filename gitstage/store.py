@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from gitstage import params
@@ -14,7 +14,7 @@ from gitstage.errors import GitstageError, PipelineError, StageFailed
 from gitstage.fs import FILE_MODE, Root, in_threads
 from gitstage.memo import Stamp, stamp
 from gitstage.pipeline import Dependency, Entry, Output, Stage
-from gitstage.tree import Measured, WorkTree, measured_folder
+from gitstage.tree import Measured, WorkTree
 
 
 def entry(path: str, content: Content) -> dict[str, Any]:
@@ -103,17 +103,20 @@ class Store:
         recorded = stage.record.outs.get(out.spelled) if stage.record else None
         if commit and (out.cache or keep):
             legacy = self.uses_legacy(out.path, recorded.digest if recorded else None)
-            measured = self.keep(out.path, legacy=legacy, may_link=out.cache)
+            before = recorded.digest if recorded else None
+            measured = self.keep(out.path, legacy=legacy, may_link=out.cache, recorded=before)
         else:
             measured = self._measure(out.path, recorded)
         if measured is None:
             raise StageFailed(f"output '{out.path}' does not exist")
         return measured
 
-    def keep(self, path: str, *, legacy: bool, may_link: bool = True) -> Measured | None:
+    def keep(
+        self, path: str, *, legacy: bool, may_link: bool = True, recorded: Digest | None = None
+    ) -> Measured | None:
         """Put a file, or a directory's files and manifest, into the cache; None if nothing is at `path`.
 
-        `may_link`: the files may become the objects, where the link type says so.
+        `may_link`: the files may become the objects, where the link type says so. `recorded`: what was there before.
         """
         absolute = self.worktree.absolute(path)
         try:
@@ -128,13 +131,17 @@ class Store:
             return Measured(Content(digest, found.st_size, None, bool(found.st_mode & stat.S_IXUSR)))
         if not stat.S_ISDIR(found.st_mode):
             raise PipelineError(f"{path}: is not a file or directory")
-        files = self._keep_files(path, absolute, legacy, may_link)
-        measured = measured_folder(files, legacy=legacy)
-        self.cache.add_manifest(measured.listing, legacy=legacy)
-        return measured
+        held = self.cache.complete(recorded) if recorded is not None and recorded.legacy == legacy else frozenset()
+        files = self._keep_files(path, absolute, legacy, may_link, held)
+        digest = self.cache.add_manifest({name: one for name, (one, _) in files.items()}, legacy=legacy)
+        return Measured(Content(digest, sum(size for _, size in files.values()), len(files)), files)
 
-    def _keep_files(self, path: str, absolute: str, legacy: bool, may_link: bool) -> dict[str, tuple[Digest, int]]:
+    def _keep_files(
+        self, path: str, absolute: str, legacy: bool, may_link: bool, held: Collection[str]
+    ) -> dict[str, tuple[Digest, int]]:
+        """The same for a directory's files; those with an MD5 in `held` are known to be objects."""
         memo, cache = self.worktree.memo, self.cache
+        is_copied = cache.link_type in ("copy", "reflink")
         memo.load_below(absolute, legacy=legacy)
         files: dict[str, tuple[Digest, int]] = {}
         large: list[tuple[str, str, Stamp]] = []
@@ -144,6 +151,11 @@ class Store:
                 before = known.get(name)
                 md5 = before[1] if before is not None and before[0] == found else None
                 full = f"{folder.absolute}/{name}"
+                if md5 is not None and md5 in held:
+                    files[folder.prefix + name] = Digest(md5, False, legacy), found[0]
+                    if is_copied and name not in folder.linked:
+                        self._in_place.add(full)
+                    continue
                 if md5 is None and found[0] > SMALL:
                     large.append((folder.prefix + name, full, found))
                     continue

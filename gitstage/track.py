@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from gitstage.datafile import write_data_file
 from gitstage.digest import Content, Digest, manifest_bytes, manifest_digest
 from gitstage.errors import CacheMiss, GitstageError, PipelineError
 from gitstage.events import Event
@@ -16,7 +17,6 @@ from gitstage.fs import components, remove_any
 from gitstage.memo import stamp
 from gitstage.pipeline import Output, Pipeline, Stage, is_inside, join
 from gitstage.project import Project
-from gitstage.run import write_data_file
 from gitstage.tree import Measured, measured_folder
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def add(
     plans = [_check(project, pipeline, path) for path in paths]
     _check_overlaps(pipeline, paths, plans)
     files = [owner[0].file if owner is not None else f"{path}.dvc" for path, owner in zip(paths, plans, strict=True)]
-    project.refuse_ignored(files)
+    ignored = project.refuse_ignored(files, paths)
     for file in files:
         project.refuse_read_only(file)
     project.refuse_tracked([path for path, owner in zip(paths, plans, strict=True) if owner is None])
@@ -69,7 +69,10 @@ def add(
         if owner is not None and owner[1].path != path:
             yield from _add_part(project, owner[0], owner[1], path, commit=commit, relink=relink, written=written)
         else:
-            yield from _add_whole(project, path, owner, commit=commit, relink=relink, written=written)
+            is_ignored = path in ignored
+            yield from _add_whole(
+                project, path, owner, commit=commit, relink=relink, is_ignored=is_ignored, written=written
+            )
 
 
 def _check_target(
@@ -126,18 +129,21 @@ def _check_overlaps(pipeline: Pipeline, paths: Sequence[str], plans: Sequence[tu
 
 
 def _add_whole(
-    project: Project, path: str, owner: tuple[Stage, Output] | None, *, commit: bool, relink: bool, written: list[str]
-) -> Iterator[Event]:
+    project: Project, path: str, owner: tuple[Stage, Output] | None, *, commit: bool, relink: bool, is_ignored: bool,
+    written: list[str],
+) -> Iterator[Event]:  # fmt: skip
     stage, out = owner if owner is not None else (None, Output(path, posixpath.basename(path)))
     recorded = stage.recorded(out) if stage is not None else None
     store = project.store
     legacy = store.uses_legacy(path, recorded)
-    measured = store.keep(path, legacy=legacy) if commit else project.worktree.measure(path, legacy=legacy)
+    measured = (
+        store.keep(path, legacy=legacy, recorded=recorded) if commit else project.worktree.measure(path, legacy=legacy)
+    )
     if measured is None:
         raise GitstageError(f"{path}: does not exist")
     if commit and relink:
         store.relink(path, measured)
-    written += project.ignore([path])
+    written += project.ignore([] if is_ignored else [path])
     file = stage.file if stage is not None else path + ".dvc"
     others = [(o, _recorded_content(stage, o)) for o in stage.outs if o is not out] if stage is not None else []
     yield from write_data_file(project, file, [*others, (out, measured.content)], written)

@@ -76,11 +76,12 @@ class Measured:
 
 class Folder(NamedTuple):
     """One folder of a tracked directory: its absolute path, the prefix of its files below the directory ("" or "a/b/"),
-    and its files by name with their stamps (links followed)."""
+    its files by name with their stamps (links followed), and those of them that are links or have several names."""
 
     absolute: str
     prefix: str
     files: list[tuple[str, Stamp]]
+    linked: set[str]
 
 
 class WorkTree:
@@ -237,6 +238,7 @@ class WorkTree:
             raise PipelineError(f"{folder}/{IGNORE_FILE}: a {IGNORE_FILE} file cannot be inside a tracked directory")
         _refuse_non_utf8(folder, names)
         files = []
+        linked = set()
         for name in names:
             entry = entries[name]
             try:
@@ -245,11 +247,13 @@ class WorkTree:
                 raise PipelineError(f"{entry.path}: is a broken symlink") from None
             if found.st_mode & 0o170000 == 0o100000:
                 files.append((name, (found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)))
+                if found.st_nlink > 1 or entry.is_symlink():
+                    linked.add(name)
             elif not stat.S_ISDIR(found.st_mode):  # a symlink to a folder is no content
                 raise PipelineError(f"{entry.path}: is not a file or directory")
         del entries
-        yield Folder(folder, prefix, files)
-        del files
+        yield Folder(folder, prefix, files, linked)
+        del files, linked
         for name in folders:
             yield from self._walk(f"{folder}/{name}", f"{prefix}{name}/", inside)
 

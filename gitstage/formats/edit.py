@@ -16,6 +16,7 @@ from io import StringIO
 from typing import Any
 
 from gitstage.errors import FormatError
+from gitstage.formats.plain import in_old_order
 from gitstage.formats.read import Node, decode, load, locate
 from gitstage.formats.schema import parse_lock, parse_pipeline
 from gitstage.formats.write import Layout, dump, dump_entries, dump_flow, dump_items
@@ -640,7 +641,7 @@ def dump_dvc(new: Mapping[str, Any], old: bytes | None, path: str) -> bytes:
     if same(found, wanted):
         return old
     text = decode(old, path)
-    patched = _merged(found, wanted)
+    patched = in_old_order(found, wanted)
     if found is None or text == dump(found):
         return dump(patched).encode()
     for width in (80, 1 << 20):
@@ -651,13 +652,3 @@ def dump_dvc(new: Mapping[str, Any], old: bytes | None, path: str) -> bytes:
         except FormatError:
             break
     return dump(patched).encode()
-
-
-def _merged(old: Any, new: Any) -> Any:
-    """`new` with keys in the order of `old` where `old` has them."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        kept = {key: _merged(old[key], new[key]) for key in old if key in new}
-        return kept | {key: value for key, value in new.items() if key not in old}
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [_merged(a, b) for a, b in zip(old, new, strict=True)]
-    return new

@@ -12,9 +12,9 @@ LAYERS = [
     {"tree", "cache", "parsed"},
     {"git", "remote", "pipeline"},
     {"status", "recorded", "runcache", "store"},
-    {"project", "targets"},
+    {"events", "project", "targets"},
     {"checkout", "collect", "define", "difference", "external", "inspect", "migrate"}
-    | {"events", "scheduling", "snapshot", "sources", "sync", "verdict"},
+    | {"datafile", "scheduling", "snapshot", "sources", "sync", "verdict"},
     {"contents", "dag", "plots", "run", "values", "why"},
     {"amend", "track"},
     {"imports"},
