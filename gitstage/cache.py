@@ -384,28 +384,27 @@ class Cache:
     def restore_all(self, files: Sequence[tuple[Digest, str, bool]], root: Root, *, kind: str | None = None) -> None:
         """`restore` each of `files` (digest, path, isexec). Copies of big ones are made beside each other."""
         big = []
-        for digest, path, isexec in files:
-            if len(files) > 1 and (kind or self.link_type) == "copy" and self._is_big(digest):
-                big.append((digest, path, isexec))
-            else:
-                self.restore(digest, root, path, isexec=isexec, kind=kind)
 
-        def copied(file: tuple[Digest, str, bool]) -> str | None:
+        def copied(file: tuple[Digest, str, bool], most: int | None = None) -> str | None:
             temporary = self.scratch.new()
             try:
-                _copy(self.path(file[0]), temporary, _mode(file[2]), time.time_ns() - _BACKDATE)
+                is_done = _copy(self.path(file[0]), temporary, _mode(file[2]), time.time_ns() - _BACKDATE, most)
             except FileNotFoundError:
                 return None  # `restore` says what is missing
-            return temporary
+            return temporary if is_done else ""
+
+        for file in files:
+            digest, path, isexec = file
+            copy = None
+            if len(files) > 1 and (kind or self.link_type) == "copy":
+                copy = copied(file, SMALL)
+                if copy == "":
+                    big.append(file)
+                    continue
+            self.restore(digest, root, path, isexec=isexec, kind=kind, copy=copy)
 
         for (digest, path, isexec), copy in zip(big, in_threads(copied, big), strict=True):
             self.restore(digest, root, path, isexec=isexec, kind=kind, copy=copy)
-
-    def _is_big(self, digest: Digest) -> bool:
-        try:
-            return os.stat(self.path(digest)).st_size > SMALL
-        except OSError:
-            return False
 
     def restore(
         self, digest: Digest, root: Root, path: str, *, isexec: bool = False, kind: str | None = None,
@@ -507,13 +506,18 @@ def _mode(isexec: bool) -> int:
     return FILE_MODE | (stat.S_IXUSR if isexec else 0)
 
 
-def _copy(source: str, target: str, mode: int, when: int) -> None:
-    """Copy a file's bytes into a new file with permissions `mode` and mtime `when` (ns)."""
+def _copy(source: str, target: str, mode: int, when: int, most: int | None = None) -> bool:
+    """Copy a file's bytes into a new file with permissions `mode` and mtime `when` (ns).
+
+    A file of more than `most` bytes is left for later: False, and no new file.
+    """
     fd = os.open(source, READ)
     try:
+        data = os.read(fd, SMALL)
+        if len(data) == SMALL and most is not None and os.fstat(fd).st_size > most:
+            return False
         out = os.open(target, CREATE, mode)
         try:
-            data = os.read(fd, SMALL)
             if len(data) == SMALL:
                 copy_in_kernel(fd, out)
                 data = os.read(fd, SMALL)
@@ -526,6 +530,7 @@ def _copy(source: str, target: str, mode: int, when: int) -> None:
             os.close(out)
     finally:
         os.close(fd)
+    return True
 
 
 def _names(folder: str) -> list[str]:
