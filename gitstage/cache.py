@@ -13,6 +13,7 @@ import stat
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from gitstage import progress
 from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, named_in, parse_manifest
 from gitstage.errors import CacheMiss, FormatError, GitstageError
 from gitstage.fs import CREATE, FILE_MODE, READ, UMASK, Root, Scratch, clone, copy_in_kernel, in_threads
@@ -186,6 +187,7 @@ class Cache:
             temporary = None
             if found[0] <= SMALL:
                 data = _read_all(fd, found[0])
+                progress.moved(found[0])
                 md5 = hash_bytes(data, legacy=legacy)
             elif may_link or kind == "reflink":
                 md5, data = _hash(fd, None, legacy), None
@@ -225,6 +227,7 @@ class Cache:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary)
         self.memo.remember_file(source, after, md5, read_at, legacy=legacy)
+        progress.done()
         return digest, in_place
 
     def _adopt(self, source: str, digest: Digest) -> bool:
@@ -393,6 +396,7 @@ class Cache:
                 return None  # `restore` says what is missing
             return temporary if is_done else ""
 
+        progress.expect(len(files))
         for file in files:
             digest, path, isexec = file
             copy = None
@@ -429,6 +433,7 @@ class Cache:
             if one != "symlink" and not digest.legacy:
                 read_at = time.time_ns() if one == "hardlink" else None
                 self.memo.remember_file(root.absolute(path), found, digest.hex, read_at)
+            progress.done()
             return
         raise GitstageError(
             f"{path}: no link type of cache.type works between the cache and here",
@@ -519,7 +524,7 @@ def _copy(source: str, target: str, mode: int, when: int, most: int | None = Non
         out = os.open(target, CREATE, mode)
         try:
             if len(data) == SMALL:
-                copy_in_kernel(fd, out)
+                copy_in_kernel(fd, out, progress.moved)
                 data = os.read(fd, SMALL)
             while data:
                 data = data[os.write(out, data) :] or os.read(fd, SMALL)

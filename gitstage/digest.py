@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from gitstage import progress
 from gitstage.errors import FormatError
 
 try:
@@ -106,6 +107,7 @@ def hash_stream(stream: Readable, *, legacy: bool = False) -> tuple[str, int]:
     digest, size = md5(), 0
     while block := stream.read(_BLOCK):
         size += len(block)
+        progress.moved(len(block))
         digest.update(_dos2unix(block) if legacy else block)
     return digest.hexdigest(), size
 

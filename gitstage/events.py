@@ -14,10 +14,12 @@ class Skipped(NamedTuple):
 
 
 class Running(NamedTuple):
-    """The stage is about to run; `why`: what made it run (empty: it was forced)."""
+    """The stage is about to run; `why`: what made it run (empty: it was forced); `expected`: the seconds it took last
+    time, if it ran before."""
 
     label: str
     why: tuple[Change, ...] = ()
+    expected: float | None = None
 
 
 class Executing(NamedTuple):
@@ -25,6 +27,13 @@ class Executing(NamedTuple):
 
     label: str
     command: str
+
+
+class Ran(NamedTuple):
+    """All commands of the stage ended well; what they made is about to be kept."""
+
+    label: str
+    seconds: float
 
 
 class Said(NamedTuple):
@@ -95,6 +104,7 @@ Event = (
     Skipped
     | Running
     | Executing
+    | Ran
     | Said
     | Restored
     | Pulling

@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -28,6 +29,7 @@ from gitstage.events import (
     Failed,
     LockWritten,
     Pulling,
+    Ran,
     Restored,
     Running,
     Said,
@@ -568,11 +570,15 @@ def _run_stage(run: _Run, stage: Stage, why: tuple[Change, ...]) -> Iterator[Eve
         ),
         _moved_aside(run, stage, names),
     ):
-        yield Running(label, why)
+        yield Running(label, why, _expected(project, stage))
+        began = time.monotonic()
         for command in commands(stage):
             yield Executing(label, command)
             with _released(run):
                 _run_command(run, stage, command)
+        seconds = time.monotonic() - began
+        project.memo.remember_parsed(_timing(project, stage), b"", f"{seconds:.3f}")
+        yield Ran(label, seconds)
         after = project.store.inputs(stage)
         measured = _save_outputs(run, stage)
         moved = _changed_inputs(before, after)
@@ -584,6 +590,18 @@ def _run_stage(run: _Run, stage: Stage, why: tuple[Change, ...]) -> Iterator[Eve
                 f"git stage repro {label}",
             )
         yield from _record(run, stage, after, measured)
+
+
+def _timing(project: Project, stage: Stage) -> str:
+    """The name under which it is remembered how long a stage takes."""
+    return f"took {project.root}/{stage.file}:{stage.name}"
+
+
+def _expected(project: Project, stage: Stage) -> float | None:
+    """How long the stage took last time, in seconds."""
+    with contextlib.suppress(ValueError):
+        return float(project.memo.parsed(_timing(project, stage), b"") or "")
+    return None
 
 
 class _InputChanged(StageFailed):

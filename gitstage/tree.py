@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
+from gitstage import progress
 from gitstage.digest import Content, Digest, hash_stream, manifest_digest
 from gitstage.errors import PipelineError
 from gitstage.ignore import FILE_NAME as IGNORE_FILE
@@ -271,6 +272,7 @@ class WorkTree:
         is_sure = stamp(after) == found and not is_racy(found[1], read_at)
         if is_sure:
             self.memo.remember_file(absolute, after, md5, read_at, legacy=legacy)
+        progress.done()
         return md5, is_sure
 
 

@@ -50,9 +50,8 @@ def command(
         else:
             paths = track.expand(project, targets, glob=glob)
         try:
-            events.tell(
-                ui, track.add(project, paths, commit=not no_commit, relink=not no_relink, written=written), project.cwd
-            )
+            done = track.add(project, paths, commit=not no_commit, relink=not no_relink, written=written)
+            events.tell(ui, done, project.cwd, doing="Adding")
         finally:
             project.changed_files(written)
         ui.to_commit(project, written)

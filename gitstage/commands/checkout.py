@@ -72,7 +72,7 @@ def bring(
     from gitstage import checkout
     from gitstage.errors import CacheMiss, GitstageError, PipelineError
     from gitstage.pipeline import Target, relative
-    from gitstage.ui import outputs
+    from gitstage.ui import at_work, outputs
 
     pipeline = project.pipeline
     wanted = checkout.wanted_by(chosen if chosen is not None else [Target(stage) for stage in pipeline.stages])
@@ -80,7 +80,8 @@ def bring(
     gone = (
         checkout.no_longer_declared(known, [o.path for s in pipeline.stages for o in s.outs]) if chosen is None else {}
     )
-    planned = checkout.plan(project, wanted, gone=gone, relink=relink)
+    with at_work(ui, "Checking"):
+        planned = checkout.plan(project, wanted, gone=gone, relink=relink)
     for refused in [plan.refused for plan in planned.outputs if plan.refused]:
         raise PipelineError(refused)
     if planned.unsaved and not force:
@@ -90,7 +91,8 @@ def bring(
             f"{shown}{f' and {more} more' if more > 0 else ''}: would be lost, the content is in no cache",
             "git stage commit to keep it, or git stage checkout --force to lose it",
         )
-    result = checkout.apply(project, planned, force=force)
+    with at_work(ui, "Restoring"):
+        result = checkout.apply(project, planned, force=force)
     checkout.remember(project, planned, gone, result)
     outputs.tell(ui, result, project.cwd, summary=summary)
     if fetched is not None:

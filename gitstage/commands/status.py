@@ -50,7 +50,7 @@ def command(
     """
     from gitstage import status, targets
     from gitstage.project import opened
-    from gitstage.ui import NOTHING_TRACKED, UP_TO_DATE, Ui, differences
+    from gitstage.ui import NOTHING_TRACKED, UP_TO_DATE, Ui, at_work, differences
     from gitstage.verdict import edited, merged
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
@@ -67,9 +67,10 @@ def command(
         pipeline = project.pipeline
         chosen = targets.select(pipeline, words, with_deps=with_deps, recursive=recursive)
         stages = pipeline.stages if chosen is None else list(dict.fromkeys(target.stage for target in chosen))
-        found = status.status(pipeline, project.worktree, project.cache, stages)
-        if hash_cache:
-            found = status.with_corrupt(found, project.cache)
+        with at_work(ui, "Checking"):
+            found = status.status(pipeline, project.worktree, project.cache, stages)
+            if hash_cache:
+                found = status.with_corrupt(found, project.cache)
         found = _with_updates(project, found, asks=not no_updates)
         found = merged.marked(found, edited.never_run(project, pipeline))
         changed = status.changed(found if chosen is None else targets.narrow(found, chosen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -18,6 +19,18 @@ NOTHING_TRACKED = (
     "There are no data or pipelines tracked in this project yet.\n"
     "Start with: git stage add DATA, or git stage run -n NAME ... COMMAND"
 )
+
+
+def at_work(ui: Ui, what: str) -> contextlib.AbstractContextManager[object]:
+    """A bar on a terminal while data that lies here is read and written, once that takes half a second."""
+    if ui.quiet or not sys.stderr.isatty():
+        return contextlib.nullcontext()
+    from gitstage import progress
+    from gitstage.ui.transfers import Bar
+
+    stack = contextlib.ExitStack()
+    stack.enter_context(progress.heard_by(stack.enter_context(Bar(ui, what))))
+    return stack
 
 
 class Ui:

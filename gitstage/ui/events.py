@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from gitstage import events as happened
 from gitstage.pipeline import relative
 from gitstage.ui import Ui
 from gitstage.ui.differences import reason
 
+if TYPE_CHECKING:
+    from gitstage.ui.clock import Clock
 
-def tell(ui: Ui, events: Iterable[happened.Event], cwd: str = "") -> bool:
-    """Tell events as they come; returns whether anything was done."""
+
+def tell(ui: Ui, events: Iterable[happened.Event], cwd: str = "", *, doing: str = "Saving") -> bool:
+    """Tell events as they come; returns whether anything was done. `doing`: the name of the work on data in between."""
+    if ui.quiet or not sys.stderr.isatty():
+        return _tell_all(ui, events, cwd, None)
+    from gitstage.ui.clock import Clock
+
+    with Clock(ui, doing) as clock:
+        return _tell_all(ui, events, cwd, clock)
+
+
+def _tell_all(ui: Ui, events: Iterable[happened.Event], cwd: str, clock: Clock | None) -> bool:
     done = ran = False
-    for event in events:
+    for event in _followed(ui, events, clock) if clock is not None else events:
         if isinstance(event, happened.Skipped):
             ui.say(f"{'' if event.is_data else 'Stage '}'{event.label}' didn't change, skipping")
             continue
@@ -28,6 +41,17 @@ def tell(ui: Ui, events: Iterable[happened.Event], cwd: str = "") -> bool:
             continue
         _tell(ui, event, cwd)
     return done
+
+
+def _followed(ui: Ui, events: Iterable[happened.Event], clock: Clock) -> Iterator[happened.Event]:
+    """The same events; while each is told, the clock is out of the way."""
+    for event in events:
+        clock.pause()
+        beside = clock.follow(event)
+        yield event
+        if beside:
+            ui.say(f"Stage '{event.label}' {beside}")
+        clock.resume()
 
 
 def _tell(ui: Ui, event: happened.Event, cwd: str) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gitstage.remote import Outcome, Problem
 
 _DELAY = 0.5  # seconds before a bar is shown
+_REFRESH = 0.05  # seconds from one change of it to the next
 _SHOWN = 20  # problems
 
 
@@ -27,7 +28,7 @@ class Bar:
         self._verb = verb
         self._shows = not ui.quiet and sys.stderr.isatty()
         self._lock = threading.Lock()
-        self._began = time.monotonic()
+        self._next = time.monotonic() + _DELAY
         self._count = self._done = self._moved = 0
         self._size: int | None = 0
         self._bar: Any = None
@@ -40,6 +41,8 @@ class Bar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
+            self._next = 0.0
+            self._show()
             self._bar.stop()
 
     def expect(self, count: int, size: int | None) -> None:
@@ -59,13 +62,15 @@ class Bar:
         self._show()
 
     def _show(self) -> None:
-        if not self._shows or time.monotonic() - self._began < _DELAY:
+        if not self._shows or time.monotonic() < self._next:
             return
         with self._lock:
+            self._next = time.monotonic() + _REFRESH
             if self._bar is None:
                 self._bar, self._task = _rich_bar(self._verb)
                 self._bar.start()
-            self._bar.update(self._task, total=self._size, completed=self._moved, objects=f"{self._done}/{self._count}")
+            objects = f"{self._done}/{self._count}" if self._count else f"{self._done}"
+            self._bar.update(self._task, total=self._size or None, completed=self._moved, objects=objects)
 
 
 def _rich_bar(verb: str) -> tuple[Any, Any]:
