@@ -54,7 +54,7 @@ def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     with pytest.raises(ConfigError, match="needs the program rclone") as caught:
         opened("rclone://r:p")
     assert caught.value.hint == "pip install 'gitstage[rclone]'"
-    with pytest.raises(ConfigError, match="needs the programs ssh and sftp"):
+    with pytest.raises(ConfigError, match="needs the program ssh"):
         opened("ssh://h/p")
 
 

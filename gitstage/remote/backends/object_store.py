@@ -6,7 +6,6 @@ at once. Its own retries are short ones of single requests; what fails in spite 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
@@ -15,7 +14,7 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from gitstage.remote.backend import Done, Hashed, Listed, Moved, RemoteError
-from gitstage.remote.backends.parallel import Patience, beside
+from gitstage.remote.backends.parallel import Patience, Target, beside
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -179,7 +178,7 @@ class ObjectStoreBackend:
     def _fetch(self, key: str, path: str, moved: Moved, hashed: Hashed | None, stop: threading.Event) -> None:
         found = self._store.get(key)
         size = found.meta["size"]
-        with _Target(path) as target:
+        with Target(path) as target:
             if size <= BIG:
                 target.write(found.bytes())
                 moved(key, size)
@@ -288,34 +287,6 @@ class _Single(Exception):
     def __init__(self, cause: RemoteError) -> None:
         super().__init__(str(cause))
         self.cause = cause
-
-
-class _Target:
-    """A local file being written and summed up; what goes wrong with it is our side's, and another try is in vain."""
-
-    def __init__(self, path: str) -> None:
-        self._path, self.size, self.md5 = path, 0, hashlib.md5()
-
-    def __enter__(self) -> _Target:
-        try:
-            self._file = open(self._path, "wb", buffering=0)
-        except OSError as error:
-            raise RemoteError(f"{self._path}: {error.strerror}") from None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def write(self, data: Any) -> None:
-        view = memoryview(data)
-        self.md5.update(view)
-        try:
-            while view:
-                written = self._file.write(view)
-                view = view[written:]
-                self.size += written
-        except OSError as error:
-            raise RemoteError(f"{self._path}: {error.strerror}") from None
 
 
 class Watched:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import queue
 import random
@@ -9,7 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from gitstage.remote.backend import RemoteError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,16 +28,26 @@ def beside(jobs: int, work: Callable[[Item, threading.Event], Result], items: Se
 
     What `work` raises is raised here, and ends all. `stop` is set when nobody waits for the results any more.
     """
+    return streams(jobs, lambda item, stop: iter((work(item, stop),)), items)
+
+
+def streams(
+    jobs: int, work: Callable[[Item, threading.Event], Iterator[Result]], items: Sequence[Item]
+) -> Iterator[Result]:
+    """As `beside`, but `work` yields any number of results, which arrive here one by one."""
     stop = threading.Event()
     if jobs < 2 or len(items) < 2:
         for item in items:
-            yield work(item, stop)
+            yield from work(item, stop)
         return
     results: queue.SimpleQueue[tuple[Result | None, BaseException | None]] = queue.SimpleQueue()
+    ended = _Ended()
 
     def run(item: Item) -> None:
         try:
-            results.put((work(item, stop), None))
+            for result in work(item, stop):
+                results.put((result, None))
+            results.put((None, ended))
         except BaseException as error:
             results.put((None, error))
 
@@ -43,16 +56,24 @@ def beside(jobs: int, work: Callable[[Item, threading.Event], Result], items: Se
         left = iter(items)
         for item in itertools.islice(left, 4 * jobs):
             pool.submit(run, item)
-        for _ in items:
+        running = len(items)
+        while running:
             result, error = results.get()
-            if error is not None:
+            if error is ended:
+                running -= 1
+                for item in itertools.islice(left, 1):
+                    pool.submit(run, item)
+            elif error is not None:
                 raise error
-            for item in itertools.islice(left, 1):
-                pool.submit(run, item)
-            yield result  # type: ignore[misc]
+            else:
+                yield result  # type: ignore[misc]
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
+
+
+class _Ended(Exception):
+    """No failure: one piece of work has no more results."""
 
 
 class Patience:
@@ -80,3 +101,31 @@ class Patience:
             return False
         delay = min(0.1 * 2.0**tries, 3.0) * random.uniform(0.5, 1.0)  # noqa: S311 : nothing is kept secret by it
         return not stop.wait(min(delay, left))
+
+
+class Target:
+    """A local file being written and summed up; what goes wrong with it is our side's, and another try is in vain."""
+
+    def __init__(self, path: str) -> None:
+        self._path, self.size, self.md5 = path, 0, hashlib.md5()
+
+    def __enter__(self) -> Target:
+        try:
+            self._file = open(self._path, "wb", buffering=0)
+        except OSError as error:
+            raise RemoteError(f"{self._path}: {error.strerror}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, data: Any) -> None:
+        view = memoryview(data)
+        self.md5.update(view)
+        try:
+            while view:
+                written = self._file.write(view)
+                view = view[written:]
+                self.size += written
+        except OSError as error:
+            raise RemoteError(f"{self._path}: {error.strerror}") from None

@@ -1,0 +1,139 @@
+"""What only ssh remotes have: servers that are odd, full or not to be written to, in place of a whole ssh."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support import Repo
+from test_backends import ignore, objects, some, stored
+
+from gitstage.remote.backend import Hashed, RemoteError
+from gitstage.remote.backends import open_backend
+
+SERVER = next(
+    (p for p in ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/libexec/sftp-server",
+                 "/usr/lib/ssh/sftp-server") if os.path.exists(p)), "",
+)  # fmt: skip
+
+
+@pytest.fixture
+def ssh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], str]:
+    """Makes a shell command the one that is run in place of ssh, and gives the URL of a remote."""
+    assert SERVER, "needs openssh-server, which .ci/run installs"
+
+    def use(command: str) -> str:
+        script = tmp_path / "ssh"
+        script.write_text(f"#!/bin/sh\n{command}\n")
+        script.chmod(0o755)
+        monkeypatch.setenv("GIT_SSH_COMMAND", shlex.quote(str(script)))
+        return f"ssh://nowhere.test{tmp_path}/remote"
+
+    return use
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """All files below a folder, temporary ones too."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_answers_in_any_order_and_in_small_pieces(ssh: Callable[[str], str], tmp_path: Path) -> None:
+    url = ssh(f"exec {sys.executable} {Path(__file__).parent / 'odd_sftp.py'} {SERVER}")
+    contents = objects()
+    backend = open_backend(url, {}, str(tmp_path))
+    assert all(error is None for _, error in backend.put(stored(tmp_path / "from", contents), ignore))
+    assert files(tmp_path / "remote") == contents
+    assert {each.key: each.size for each in backend.list("")} == {key: len(data) for key, data in contents.items()}
+    hashed: Hashed = {}
+    items = [(key, str(tmp_path / f"to{number}")) for number, key in enumerate(contents)]
+    assert all(error is None for _, error in backend.get(items, ignore, hashed))
+    backend.close()
+    assert {key: Path(path).read_bytes() for key, path in items} == contents
+    assert hashed.keys() == contents.keys()
+
+
+def test_a_server_that_talks_first_is_quoted(ssh: Callable[[str], str], tmp_path: Path) -> None:
+    backend = open_backend(ssh(f"echo 'Welcome to this host'; exec {SERVER}"), {}, str(tmp_path))
+    with pytest.raises(RemoteError, match="what is not SFTP: 'Welcome to this host"):
+        backend.head(["x"])
+
+
+def test_a_server_that_only_reads(ssh: Callable[[str], str], tmp_path: Path) -> None:
+    contents = some(3)
+    items = stored(tmp_path / "from", contents)
+    for is_there in (False, True):
+        if is_there:
+            (tmp_path / "remote/files/md5").mkdir(parents=True)
+        backend = open_backend(ssh(f"exec {SERVER} -R"), {}, str(tmp_path))
+        answers = dict(backend.put(items, ignore))
+        backend.close()
+        assert answers.keys() == contents.keys()
+        for key, error in answers.items():
+            assert error is not None and str(error).endswith(f"/remote: {key}: Permission denied")
+    assert files(tmp_path / "remote") == {}
+
+
+def test_a_file_that_the_server_cannot_take(ssh: Callable[[str], str], tmp_path: Path) -> None:
+    contents = {**some(3), "files/md5/bb/1ebig": b"x" * (5 << 20)}
+    items = stored(tmp_path / "from", contents)
+    backend = open_backend(ssh(f"trap '' XFSZ; ulimit -f 4096; exec {SERVER}"), {}, str(tmp_path))
+    answers = dict(backend.put(items, ignore))
+    backend.close()
+    error = answers.pop("files/md5/bb/1ebig")
+    assert error is not None and "bb/1ebig: the server could not do it" in str(error) and "disk full" in str(error)
+    assert set(answers.values()) == {None}
+    assert files(tmp_path / "remote") == some(3)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", folder], check=False, capture_output=True)
+    if made.returncode:
+        pytest.skip("needs the right to mount a file system; run the tests as root")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_of_the_server(ssh: Callable[[str], str], small_disk: Path, tmp_path: Path) -> None:
+    contents = {**some(20), "files/md5/bb/1ebig": os.urandom(5 << 20)}
+    items = stored(tmp_path / "from", contents)
+    (tmp_path / "remote").symlink_to(small_disk)
+    url = ssh(f"exec {SERVER}")
+    backend = open_backend(url, {}, str(tmp_path))
+    answers = dict(backend.put(items, ignore))
+    error = answers.pop("files/md5/bb/1ebig")
+    assert error is not None and str(error).endswith("/remote: files/md5/bb/1ebig: No space left on the server")
+    assert set(answers.values()) == {None}
+    assert files(small_disk) == some(20)
+    assert all(error is None for _, error in backend.put(items[:20], ignore))  # the session goes on
+    backend.close()
+
+
+def test_a_full_disk_here(ssh: Callable[[str], str], ran: Repo, small_disk: Path, tmp_path: Path) -> None:
+    """What fits arrives; when there is room again, the rest does."""
+    ran.write({"big": os.urandom(5 << 20), "little": "little\n"})
+    ran.stage("add", "big", "little", check=True)
+    ran.stage("remote", "add", "-d", "r", ssh(f"exec {SERVER}"), check=True)
+    ran.env["GIT_SSH_COMMAND"] = os.environ["GIT_SSH_COMMAND"]
+    ran.stage("push", check=True)
+    whole = {name: data for name, data in files(ran.path / ".dvc/cache").items() if not name.startswith("runs/")}
+    subprocess.run(["rm", "-rf", ran.path / ".dvc/cache", ran.path / "big"], check=True)
+    (ran.path / ".dvc/cache").symlink_to(small_disk)
+    got = ran.stage("pull")
+    assert got.returncode != 0 and "No space left on device" in got.stderr and "Traceback" not in got.stderr
+    assert "big" in got.stderr
+    found = files(small_disk)
+    assert found.keys() < whole.keys() and found.items() <= whole.items()
+    assert not (ran.path / "big").exists()
+    subprocess.run(["mount", "-o", "remount,size=30m", small_disk], check=True)
+    ran.stage("pull", check=True)
+    assert (ran.path / "big").stat().st_size == 5 << 20
+    assert files(small_disk).keys() == whole.keys()
