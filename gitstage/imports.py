@@ -449,8 +449,7 @@ def get(origin: From, out: str | None, *, force: bool, transfer: Transfer = _PLA
         made = os.path.join(folder, "made")
         os.mkdir(made)
         root = Root(made)
-        for name, digest in measured.at("it").items():
-            cache.restore(digest, root, name)
+        cache.restore_all([(digest, name, False) for name, digest in measured.at("it").items()], root)
         if measured.files is not None and not measured.files:
             os.mkdir(os.path.join(made, "it"))
         root.close()

@@ -176,32 +176,41 @@ class Store:
     def relink(self, path: str, measured: Measured) -> None:
         """Make the files at `path` links of the configured kind, as after every run, add and commit."""
         if measured.files is None:
-            self._relink_file(path, measured.content.digest, single=True, isexec=measured.content.isexec)
-        else:
-            for name, (digest, _) in measured.files.items():
-                self._relink_file(f"{path}/{name}", digest, single=False, isexec=False)
+            single = self._to_relink(path, measured.content.digest, single=True, isexec=measured.content.isexec)
+            self.cache.restore_all(single, self.root)
+            return
+        files = [
+            file
+            for name, (digest, _) in measured.files.items()
+            for file in self._to_relink(f"{path}/{name}", digest, single=False, isexec=False)
+        ]
+        self.cache.restore_all(files, self.root)
 
-    def _relink_file(self, path: str, digest: Digest, *, single: bool, isexec: bool) -> None:
+    def _to_relink(self, path: str, digest: Digest, *, single: bool, isexec: bool) -> list[tuple[Digest, str, bool]]:
+        """What Cache.restore_all has to do about a file: nothing, if only its permissions were wrong."""
         absolute = self.root.absolute(path)
         if not single and absolute in self._in_place:
             self._in_place.discard(absolute)
         elif not self.cache.is_linked(absolute, digest):
-            self.cache.restore(digest, self.root, path, isexec=isexec)
+            return [(digest, path, isexec)]
         elif single and self.cache.link_type in ("copy", "reflink"):
             mode = FILE_MODE | (stat.S_IXUSR if isexec else 0)
             found = os.lstat(absolute)
             if stat.S_IMODE(found.st_mode) != mode:
                 os.chmod(absolute, mode)
+        return []
 
     def unprotect(self, path: str) -> None:
         """Replace links into the cache by copies, so that writing to them cannot reach an object."""
         measured = self.worktree.measure(path)
         if measured is None:
             return
+        links: list[tuple[Digest, str, bool]] = []
         for name, digest in measured.at(path).items():
             found = os.lstat(self.root.absolute(name))
             if (stat.S_ISLNK(found.st_mode) or found.st_nlink > 1) and self.cache.has(digest):
-                self.cache.restore(digest, self.root, name, kind="copy")
+                links.append((digest, name, False))
+        self.cache.restore_all(links, self.root, kind="copy")
 
 
 def lock_entry(inputs: Mapping[str, Any], outs: Iterable[tuple[Output, Content]]) -> dict[str, Any]:
