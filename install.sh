@@ -18,6 +18,8 @@ PREFIX/bin. Unless --no-shim is given, a small dispatcher named `git` is put in 
 
 Environment:
   PREFIX             where to install; default: /usr/local for root, ~/.local for others
+  EXTRAS             what else to install, as EXTRAS="s3,plots": packages for kinds of remotes (s3, aws, gs, azure, http,
+                     webdav, rclone, gdrive, hdfs, webhdfs, oss) and for drawing (plots); kept when upgrading
   PYTHON             the Python to use, 3.10 or later; default: the first one found
   GITSTAGE_TEST_ENV  the environment of --test, kept between runs; default: .venv-test beside this file
 END
@@ -147,6 +149,15 @@ make_folder() {
 $made"
 }
 
+# Sets `extras` to those that are asked for and those that are installed, with commas between them.
+find_extras() {
+  extras=$(printf '%s\n' "${EXTRAS-}" "$(cat "$lib/extras" 2>/dev/null || :)" | tr ' ' , | tr , '\n' | sed '/^$/d' | sort -u)
+  for extra in $extras; do
+    grep -q "^$extra = \[" "$here/pyproject.toml" || die "EXTRAS: there is no '$extra' (./install.sh --help)"
+  done
+  extras=$(printf '%s' "$extras" | tr '\n' ,)
+}
+
 install_all() {
   set_prefix
   command -v git >/dev/null || die "found no git on PATH; install Git first"
@@ -155,6 +166,7 @@ install_all() {
       die "$bin/$name is there and was not put there by this script; remove it, or set PREFIX to another folder"
     fi
   done
+  find_extras
   made=
   [ -d "$lib" ] || fresh=1
   make_folder "$lib"
@@ -168,8 +180,10 @@ install_all() {
 
   say "Installing gitstage in $lib ..."
   make_environment "$environment"
+  printf '%s\n%s\n%s\n' "$here" "$PREFIX" "${no_shim:+--no-shim}" >"$lib/installed-from"
+  [ -z "$extras" ] || printf '%s\n' "$extras" >"$lib/extras"
   # shellcheck disable=SC2086
-  pip_in "$environment" install $pip_options --upgrade "$here" || die "pip could not install gitstage (see above)"
+  pip_in "$environment" install $pip_options --upgrade "$here${extras:+[$extras]}" || die "pip could not install gitstage (see above)"
   for name in git-stage git-gitstage; do
     ln -sfn "$environment/bin/$name" "$bin/$name"
   done

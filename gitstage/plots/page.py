@@ -9,10 +9,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from gitstage import fs
+from gitstage import extras, fs
 from gitstage.errors import GitstageError, SystemFailure
 from gitstage.plots.figures import Figure
-from gitstage.plots.templates import MISSING
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -106,7 +105,8 @@ def scripts(folder: str) -> str:
         vl_convert: Any = importlib.import_module("vl_convert")
     except ImportError:
         raise GitstageError(
-            "the HTML page needs the package vl-convert-python, which is not installed", f"{MISSING}, or --json"
+            "the HTML page needs the package vl-convert-python, which is not installed",
+            f"{extras.command('plots')}, or --json",
         ) from None
     fifth = [version for version in vl_convert.get_vegalite_versions() if version.startswith("5.")]
     version = max(fifth or vl_convert.get_vegalite_versions(), key=lambda text: [int(part) for part in text.split(".")])

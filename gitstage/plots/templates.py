@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gitstage import extras
 from gitstage.errors import FormatError, GitstageError
-
-MISSING = "pip install 'gitstage[plots]'"
 
 
 def built_in() -> dict[str, Any]:
@@ -41,4 +40,6 @@ def _module(name: str) -> Any:
     try:
         return importlib.import_module(f"dvc_render.{name}")
     except ImportError:
-        raise GitstageError("drawing plots needs the package dvc-render, which is not installed", MISSING) from None
+        raise GitstageError(
+            "drawing plots needs the package dvc-render, which is not installed", extras.command("plots")
+        ) from None

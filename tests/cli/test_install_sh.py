@@ -120,6 +120,7 @@ def test_install_use_upgrade_uninstall(machine: Machine) -> None:
         "__init__.py",
         "RECORD",
         "git",
+        "installed-from",
     }
     assert not (machine.bin / "git").exists()
     assert "No git dispatcher" in said
@@ -161,8 +162,17 @@ def test_without_ensurepip_and_venv(machine: Machine) -> None:
         f'exec {real} "$@"\n'
     )
     cut.chmod(0o755)
-    said = machine.ok("--no-shim", PYTHON=str(cut))
+    said = machine.ok("--no-shim", PYTHON=str(cut), EXTRAS="ssh")
     assert machine.says(f"{machine.bin}/git-stage", "version") in said
+    # What is missing can be had by the command that the error names.
+    asked = ["sh", "-c", '"$0" get-url s3://bucket/x 2>&1', f"{machine.bin}/git-stage"]
+    hint = machine.says(*asked).partition("hint: ")[2]
+    assert hint == f"env EXTRAS=s3 'PREFIX={machine.prefix}' {machine.source}/install.sh --no-shim"
+    machine.says("sh", "-c", hint)
+    assert (machine.prefix / "lib/gitstage/extras").read_text() == "s3,ssh\n"
+    python = f"{machine.prefix}/lib/gitstage/venv/bin/python"
+    assert machine.says(python, "-c", "import obstore; print('there')") == "there"
+    assert "EXTRAS: there is no 'nosuch'" in machine.refused("--no-shim", PYTHON=str(cut), EXTRAS="nosuch")
     machine.ok("--uninstall")
     cut.unlink()
     assert machine.picture() == before

@@ -6,7 +6,7 @@ from pathlib import Path
 import gitstage
 
 LAYERS = [
-    {"errors", "progress", "resources"},
+    {"errors", "extras", "progress", "resources"},
     {"workers", "digest", "formats", "fs", "ignore", "locks"},
     {"config", "memo", "template", "params"},
     {"tree", "cache", "parsed"},

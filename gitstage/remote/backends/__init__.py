@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 
+from gitstage import extras
 from gitstage.errors import ConfigError
 from gitstage.remote.backend import Backend
 
@@ -59,4 +60,4 @@ def open_backend(url: str, options: Mapping[str, str], root: str) -> Backend:
 def need(package: str, scheme: str, extra: str) -> None:
     """Raise the ConfigError that says which extra of gitstage to install, unless `package` is there."""
     if importlib.util.find_spec(package) is None:
-        raise ConfigError(f"{scheme}:// needs the Python package {package}", f"pip install 'gitstage[{extra}]'")
+        raise ConfigError(f"{scheme}:// needs the Python package {package}", extras.command(extra))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gitstage import extras
 from gitstage.errors import ConfigError
 
 _NEEDS_BOTO3 = ("sso_session", "sso_start_url", "role_arn", "credential_process")
@@ -58,7 +59,7 @@ def _provider(name: str | None) -> Any:
     except ImportError:
         raise ConfigError(
             f"AWS profile '{name or 'default'}' gets its keys by a role, SSO or a program, which needs boto3",
-            "pip install 'gitstage[aws]'",
+            extras.command("aws"),
         ) from None
     return Boto3CredentialProvider(boto3.Session(profile_name=name))
 

