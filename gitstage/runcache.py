@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gitstage import formats, params
@@ -98,12 +98,23 @@ class RunCache:
             names = sorted(os.listdir(folder), key=lambda n: os.stat(f"{folder}/{n}").st_mtime_ns, reverse=True)
         except (FileNotFoundError, NotADirectoryError):
             return
-        for name in names:
-            with contextlib.suppress(FormatError, OSError):
-                with open(f"{folder}/{name}", "rb") as stream:
-                    found = formats.load(stream.read(), name)
-                if _is_result(found) and _same_params(found.get("params"), entry.get("params")):
-                    yield found
+        for found in _results(folder, names):
+            if _same_params(found.get("params"), entry.get("params")):
+                yield found
+
+    def all(self) -> Iterator[dict[str, Any]]:
+        """Every result. Files that cannot be read as one are passed over."""
+        for folder, _, names in os.walk(self.folder):
+            yield from _results(folder, names)
+
+
+def _results(folder: str, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for name in names:
+        with contextlib.suppress(FormatError, OSError):
+            with open(f"{folder}/{name}", "rb") as stream:
+                found = formats.load(stream.read(), name)
+            if _is_result(found):
+                yield found
 
 
 def _is_result(found: Any) -> bool:

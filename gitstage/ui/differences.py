@@ -14,7 +14,7 @@ _WORDS: dict[tuple[Role, State], str] = {
     ("cmd", "changed"): "changed command",
     ("checksum", "changed"): "changed checksum",
     ("record", "made up"): "never run: made up by a merge",
-    ("record", "edited"): "never run: its entry in dvc.lock was edited",
+    ("record", "edited"): "never run: no run known here gave its entry in dvc.lock",
 }
 
 
@@ -90,8 +90,9 @@ def reason(change: Change, cwd: str = "") -> str:
     if change.role == "always":
         return "it is always run"
     if change.role == "record":
-        by = "a merge put its record together" if change.state == "made up" else "its entry in dvc.lock was edited"
-        return f"{by}, no run made it"
+        if change.state == "made up":
+            return "a merge put its record together, no run made it"
+        return "no run known here gave its entry in dvc.lock"
     if change.role == "checksum":
         return "where it is imported from was edited"
     name = f"{path}: {change.key}" if change.key is not None else path

@@ -62,7 +62,8 @@ def _by_hand(project: Project, repo: Repo, pipeline: Pipeline, changed: Collecti
 
     A lock that is in no commit yet is not judged; nor is a record whose outputs are not all in the cache, of
     which the comparison tells as much; nor a stage whose committed record has left no result here either, so that known
-    results are not all that were.
+    results are not all that were; nor a record with an output that no other has: something made it, and a run with
+    `dvc repro --no-commit` leaves no result.
     """
     stages = [stage for stage in pipeline.stages if stage.record is not None and _leaves_a_result(stage)]
     found = [stage for stage in stages if stage.lock_file in changed and not _has_run(project, stage)]
@@ -72,12 +73,25 @@ def _by_hand(project: Project, repo: Repo, pipeline: Pipeline, changed: Collecti
         known = {name for name, entry in before.items() if project.runs.holds(entry)}
         for name in [name for name in unknown if name not in known]:
             found.remove(unknown.pop(name))
+        new = {name: _outs(stage.record.as_entry()) for name, stage in unknown.items() if stage.record is not None}
         for entries in _committed(project, lock) if unknown else ():
             for name in [name for name, stage in unknown.items() if _is_entry(stage, entries.get(name or ""))]:
                 found.remove(unknown.pop(name))
+            for name in unknown:
+                new[name] -= _outs(entries.get(name or "") or {})
             if not unknown:
                 break
+        for entry in project.runs.all() if any(new[name] for name in unknown) else ():
+            for name in unknown:
+                new[name] -= _outs(entry)
+        for name in [name for name in unknown if new[name]]:
+            found.remove(unknown.pop(name))
     return set(found)
+
+
+def _outs(entry: Mapping[str, Any]) -> set[tuple[Any, Any]]:
+    """The outputs of a lock entry: path and hash."""
+    return {(out.get("path"), out.get("md5")) for out in entry.get("outs") or () if isinstance(out, dict)}
 
 
 def _leaves_a_result(stage: Stage) -> bool:
