@@ -155,7 +155,11 @@ class _Planner:
             missing = self.cache.lacks(one.digest)
             if missing:
                 return OutputPlan(one.path, one.digest.is_dir, None, missing=tuple(missing))
-            steps = [Action("replace", path, digest, one.isexec) for path, digest in now.at(one.path).items()]
+            steps += [
+                Action("replace", path, digest, one.isexec)
+                for path, digest in now.at(one.path).items()
+                if not self.cache.is_linked(self.root.absolute(path), digest)
+            ]
         return OutputPlan(one.path, one.digest.is_dir, "modified" if steps and not self.relink else None, tuple(steps))
 
     def _part(self, one: Wanted, now: Measured | None) -> OutputPlan:

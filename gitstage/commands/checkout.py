@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on.")
 @option("-R", "--recursive", is_flag=True, help="All outputs in the given directories.")
 @option("-f", "--force", is_flag=True, help="Also replace files whose content is in no cache.")
-@option("--relink", is_flag=True, help="Make all links to the cache anew.")
+@option("--relink", is_flag=True, help="Make anew what is no link to the cache of the configured kind.")
 @option("--allow-missing", is_flag=True, help="It is no error if the cache lacks something.")
 @volume
 @argument("targets", nargs=-1)

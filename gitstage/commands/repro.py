@@ -41,7 +41,8 @@ def command(
 ) -> None:  # fmt: skip
     """Bring stages up to date: run those whose command, inputs or outputs changed, inputs first.
 
-    TARGETS are stages, groups, dvc.yaml or *.dvc files; by default the dvc.yaml of this folder.
+    TARGETS are stages, groups, dvc.yaml or *.dvc files; by default the dvc.yaml of this folder, or the whole project if
+    it has no stages.
     """
 
     from gitstage import run
@@ -74,6 +75,8 @@ def command(
             for word in words:
                 is_folder = recursive and project.worktree.is_dir(join(project.cwd, word))
                 chosen += graph.below(word) if is_folder else graph.find(word, paths=False, glob=glob)
+            if not (chosen or single_item):
+                chosen = None  # a dvc.yaml without stages, of plots or artifacts, is that of the whole project
         if pipeline and chosen is not None:
             chosen = [Target(stage) for stage in graph.connected([target.stage for target in chosen])]
         stages = run.plan_order(graph, chosen, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -63,7 +64,7 @@ def standing_as_json(
         "not_in_cache": [_with_slash(path, digest) for path, digest in found.lost.items()],
         "not_in_remote": [_with_slash(path, digest) for path, digest in absent.items()],
         "committed": _by_kind(found.committed),
-        "uncommitted": _by_kind(found.uncommitted),
+        "uncommitted": _with_folders(_by_kind(found.uncommitted), found.recorded),
         "untracked": list(untracked),
         "unchanged": [_with_slash(path, digest) for path, digest in found.unchanged.items()] if unchanged else [],
     }
@@ -99,6 +100,19 @@ def _by_kind(changes: Sequence[Change]) -> dict[str, list[Any]]:
                 pair = {"old": _with_slash(change.old_path, change.old), "new": path}
                 found.setdefault(kind, []).append(pair if kind == "renamed" else path)
     return found
+
+
+def _with_folders(named: dict[str, list[Any]], outputs: Mapping[str, Digest]) -> dict[str, list[Any]]:
+    """Also the folders of "unknown" files, inside the directory outputs of which no file is known."""
+    if "unknown" in named:
+        found = dict.fromkeys(named["unknown"])
+        for path in named["unknown"]:
+            folder = posixpath.dirname(path)
+            while folder and folder not in outputs:
+                found[folder + "/"] = None
+                folder = posixpath.dirname(folder)
+        named["unknown"] = sorted(found)
+    return named
 
 
 def _with_slash(path: str, digest: Digest | None) -> str:

@@ -6,9 +6,13 @@ in which a rule was needed, dvc's repository is made a copy of ours, and both go
 
 from __future__ import annotations
 
+import json
+import posixpath
 import re
+import subprocess
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
@@ -21,13 +25,18 @@ KINDS = ("added", "modified", "deleted")
 
 
 class After(NamedTuple):
-    """A step, the state of our repository before it, and what was seen of it: with dvc and with git-stage."""
+    """A step, the state of our repository before it, and what was seen of it: with dvc and with git-stage.
+
+    `root` is our repository; `any_order` says that the order in which stages run is arbitrary with dvc.
+    """
 
     step: Step
     before: Seen
     theirs: Seen
     ours: Seen
     earlier: Sequence[Step] = ()
+    root: Path = Path()
+    any_order: bool = False
 
     @property
     def verb(self) -> str:
@@ -47,6 +56,14 @@ class After(NamedTuple):
         said = self.ours["said"]
         return said is not None and text in said.err
 
+    def part(self, name: str) -> tuple[Seen, Seen, Seen]:
+        """A part of the state: before the step, with dvc and with git-stage after it."""
+        return (
+            self.before.get(name, {}),
+            self.theirs["state"].setdefault(name, {}),
+            self.ours["state"].setdefault(name, {}),
+        )
+
     def excuse(self) -> None:
         """Nothing of this step is compared."""
         for seen in (self.theirs, self.ours):
@@ -54,13 +71,89 @@ class After(NamedTuple):
             seen.clear()
             seen |= {"said": said, "state": {}}
 
-    def leave_out(self, *parts: str, where: Callable[[str], bool] = lambda path: True) -> None:
-        """Parts of the state, or the paths in them that `where` selects, are not compared."""
-        for seen in (self.theirs, self.ours):
-            for part in parts:
-                state = seen["state"].get(part, {})
-                for path in [path for path in state if where(path)]:
-                    del state[path]
+    def leave_out(self, name: str, where: Callable[[str], bool]) -> None:
+        """The paths that `where` selects in a part of the state are not compared."""
+        _, theirs, ours = self.part(name)
+        for path in [path for path in theirs.keys() | ours.keys() if where(path)]:
+            theirs.pop(path, None)
+            ours.pop(path, None)
+
+
+# What the files of a state say
+
+
+def objects(state: Seen) -> set[str]:
+    """The hashes of the objects in the cache."""
+    return {path[len("files/md5/") :].replace("/", "") for path in state["cache"] if path.startswith("files/md5/")}
+
+
+def entries(meta: Seen) -> dict[str, Any]:
+    """What each dvc.lock says of its stages, by label."""
+    found = {}
+    for path, text in meta.items():
+        if posixpath.basename(path) == "dvc.lock":
+            for name, entry in ((yaml.safe_load(text) or {}).get("stages") or {}).items():
+                found[label(posixpath.dirname(path), name)] = entry
+    return found
+
+
+def label(folder: str, name: str) -> str:
+    return posixpath.join(folder, "dvc.yaml:" + name) if folder else name
+
+
+def wdirs(meta: Seen) -> dict[str, str]:
+    """The folder in which the stages of each entry of a dvc.yaml run, by label (without a key)."""
+    return {name: folder for name, folder, _ in definitions(meta)}
+
+
+def definitions(meta: Seen) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each entry of each dvc.yaml: label, folder in which it runs, definition."""
+    for path, whole in meta.items():
+        if posixpath.basename(path) == "dvc.yaml" and isinstance(whole, dict):
+            home = posixpath.dirname(path)
+            for name, entry in (whole.get("stages") or {}).items():
+                entry = entry.get("do", entry)
+                yield label(home, name), posixpath.normpath(posixpath.join(home, entry.get("wdir", "."))), entry
+
+
+def outputs(meta: Seen, labels: set[str] | None = None) -> re.Pattern[str]:
+    """What the path of an output, or in one, matches; of all stages, or those with these labels."""
+    wanted = None if labels is None else {text.partition("@")[0] for text in labels}
+    found = ["(?!)"]
+    for name, folder, entry in definitions(meta):
+        if wanted is None or name in wanted:
+            for out in (out for key in ("outs", "metrics", "plots") for out in entry.get(key) or ()):
+                path = posixpath.normpath(posixpath.join(folder, out if isinstance(out, str) else next(iter(out))))
+                found.append(re.sub(r"\\\$\\\{.*?\\\}", ".*", re.escape(path)))
+    return re.compile(f"(?:{'|'.join(found)})(?:/.*)?", re.DOTALL)
+
+
+def recorded(meta: Seen) -> dict[str, str]:
+    """The hash of every output that a dvc.lock or .dvc file records, by path."""
+    found = {}
+    folders = wdirs(meta)
+    for name, entry in entries(meta).items():
+        folder = folders.get(name.partition("@")[0], posixpath.dirname(name.partition(":")[0]))
+        for out in entry.get("outs") or ():
+            found[posixpath.normpath(posixpath.join(folder, out["path"]))] = str(out.get("md5"))
+    for path, text in meta.items():
+        if path.endswith(".dvc"):
+            for out in (yaml.safe_load(text) or {}).get("outs") or ():
+                found[posixpath.normpath(posixpath.join(posixpath.dirname(path), out["path"]))] = str(out.get("md5"))
+    return found
+
+
+def needed(root: Path, cache: set[str], *where: str) -> set[str]:
+    """The hashes that the files of the index ("--cached") or of commits name, and what is in folders with such a hash."""
+    said = subprocess.run(["git", "grep", "-hE", "md5: ", *where], cwd=root, capture_output=True, text=True)
+    found = set(re.findall(r"md5: ([0-9a-f]{32}(?:\.dir)?)", said.stdout))
+    for folder in [name for name in found & cache if name.endswith(".dir")]:
+        manifest = root / ".dvc/cache/files/md5" / folder[:2] / folder[2:]
+        found |= {item["md5"] for item in json.loads(manifest.read_text())}
+    return found
+
+
+# The rules
 
 
 def nothing_done(after: After) -> None:
@@ -77,55 +170,85 @@ def refused(after: After) -> None:
         after.excuse()
 
 
-def refused_whole(after: After) -> None:
-    """Of a repository that git-stage refuses for an error in a pipeline file, there is nothing to compare."""
-    if after.ours["fails"] and after.ours["said"].code == 3:
-        after.excuse()
-
-
 def dvc_gives_up(after: After) -> None:
     """Where dvc ends with an unexpected error, or in a dry run at an input that is still to be made, git-stage goes on."""
     if after.theirs.get("fails") and not after.ours["fails"]:
-        is_dry = "--dry" in after.step["argv"] and after.ours["state"] == after.before
-        if is_dry or "unexpected error - " in after.theirs["said"].err:
+        said = after.theirs["said"].err
+        is_dry = "--dry" in after.step["argv"] and "No such file or directory" in said
+        if (is_dry and after.ours["state"] == after.before) or "unexpected error - " in said:
             after.excuse()
 
 
 def failed_run(after: After) -> None:
-    """A run that failed leaves the outputs as they were before it, and checks inputs before it touches outputs.
+    """The outputs of a stage that failed are what they were before the run, also where only its inputs are checked; the
+    lines in .gitignore of those that succeeded stay.
 
-    Which stages ran before the one that failed is arbitrary where the order is.
+    Where the order of stages is arbitrary, others may have run before the one that failed: those that ran with both
+    have the same records.
     """
-    if after.runs and after.failed:
-        if after.theirs.get("ran") != after.ours.get("ran"):
+    if not (after.runs and after.failed):
+        return
+    earlier, theirs, ours = after.part("meta")
+    if after.any_order and after.theirs.get("ran") != after.ours.get("ran"):
+        old, their, our = entries(earlier), entries(theirs), entries(ours)
+        both = [name for name in their.keys() & our.keys() if old.get(name) not in (their[name], our[name])]
+        if all(their[name] == our[name] for name in both):
             after.excuse()
-        after.leave_out("work")
-        after.leave_out("meta", "index", where=lambda path: path.endswith(".gitignore"))
+            return
+    before, _, work = after.part("work")
+    failed = set(re.findall(r"stage '(.*?)': ", after.ours["said"].err))
+    theirs_to_keep = outputs(ours, failed)
+    after.leave_out(
+        "work", lambda path: work.get(path) == before.get(path) and bool(theirs_to_keep.fullmatch(path.rstrip("/")))
+    )
+    made = outputs(ours)
+    for path in [path for path in ours if posixpath.basename(path) == ".gitignore"]:
+        lines = theirs.get(path, "").splitlines()
+        more = [line for line in ours[path].splitlines() if line not in lines]
+        folder = posixpath.dirname(path)
+        if more and all(made.fullmatch(posixpath.join(folder, unescaped(line))) for line in more):
+            left = [line for line in ours[path].splitlines() if line in lines]
+            ours[path] = theirs[path] = ours[path] if left == lines else ""
+            after.leave_out("index", path.__eq__)
 
 
-def order_of_stages(after: After) -> None:
-    """New stages in dvc.lock and lines in .gitignore are in the order in which stages ran: arbitrary for several targets."""
-    if after.runs or after.verb == "commit":
-        theirs, ours = (seen["state"].get("meta", {}) for seen in (after.theirs, after.ours))
-        for path in theirs.keys() & ours.keys():
-            is_lock = path.endswith("dvc.lock") and yaml.safe_load(theirs[path]) == yaml.safe_load(ours[path])
-            is_list = path.endswith(".gitignore") and sorted(theirs[path]) == sorted(ours[path])
-            if is_lock or is_list:
-                theirs[path] = ours[path]
-        after.leave_out("index", where=lambda path: path.endswith(("dvc.lock", ".gitignore")))
+def unescaped(line: str) -> str:
+    """The name that a line of a .gitignore stands for."""
+    return re.sub(r"\\(.)", r"\1", line).lstrip("/")
 
 
 def kept(after: After) -> None:
     """A checkout leaves what it lacks the content for where it is, and files whose content nobody has, and what
     `remove` only stopped tracking; a pull or fetch that lacks something fails."""
-    if after.verb in ("checkout", "pull") and (after.failed or after.told("its content is in no cache; it stays")):
-        after.leave_out("work")
-    if after.verb in ("checkout", "pull") and any(step.get("argv", [""])[0] == "remove" for step in after.earlier):
-        theirs = after.theirs["state"].get("work", {})
-        after.leave_out("work", where=lambda path: path not in theirs and path in after.before["work"])
-    if after.verb in ("fetch", "pull") and after.told("is neither in the cache nor on remote"):
+    if after.verb not in ("checkout", "pull", "fetch"):
+        return
+    if after.verb != "checkout" and after.ours["fails"] and after.told("is neither in the cache nor on remote"):
         after.theirs["fails"] = True
-        after.leave_out("work")
+    before, theirs, ours = after.part("work")
+    has = objects(after.ours["state"])
+    lacking = [path for path, digest in recorded(after.ours["state"]["meta"]).items() if lacks(after.root, has, digest)]
+    let_go = any(step.get("argv", [""])[0] == "remove" for step in after.earlier)
+
+    def stays(path: str) -> bool:
+        entry = before.get(path)
+        if entry is None or ours.get(path) != entry:
+            return False
+        if any(f"{path}/".startswith(f"{output}/") for output in lacking) or (let_go and path not in theirs):
+            return True
+        if entry[0] == "dir":
+            return any(inner.startswith(path) and inner != path and stays(inner) for inner in before)
+        digest = entry[2] if entry[0] == "file" else "".join(entry[1].split("/")[-2:])
+        return digest not in has
+
+    after.leave_out("work", where=set(filter(stays, before)).__contains__)
+
+
+def lacks(root: Path, has: set[str], digest: str) -> bool:
+    """Whether the cache lacks an object, or one that it lists."""
+    if digest in has and digest.endswith(".dir"):
+        manifest = root / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+        return any(item["md5"] not in has for item in json.loads(manifest.read_text()))
+    return digest not in has
 
 
 def removed_input(after: After) -> None:
@@ -146,67 +269,70 @@ def removed_input(after: After) -> None:
 def gc_keeps_more(after: After) -> None:
     """gc keeps what the index, stashes and commits that cannot be read need, and asks only if something is to go."""
     if after.verb == "gc" and not after.ours["fails"]:
-        theirs, ours = (seen["state"].get("cache", {}) for seen in (after.theirs, after.ours))
-        if theirs.items() <= ours.items() <= after.before["cache"].items():
-            after.leave_out("cache")
-        if "-f" not in after.step["argv"] and after.ours["state"] == after.before | {"cache": {}}:
+        before, theirs, ours = after.part("cache")
+        if theirs.items() <= ours.items() <= before.items():
+            needs = needed(after.root, objects(after.before), "--cached")
+            needs |= needed(after.root, objects(after.before), "HEAD")
+            more = objects(after.ours["state"]) - objects(after.theirs["state"])
+            if more <= needs and all(path.startswith("files/md5/") for path in ours.keys() - theirs.keys()):
+                after.leave_out("cache", (ours.keys() - theirs.keys()).__contains__)
+        if "-f" not in after.step["argv"] and after.theirs["fails"] and after.ours["state"] == after.before:
             after.excuse()
 
 
 def whole_entries(after: After) -> None:
     """The line of an odd name leaves .gitignore with its output; vars and plots stay when the last stage goes; and all
     that changed is staged where core.autostage asks for it."""
-    if after.verb in ("remove", "move"):
-        after.leave_out("index")
-        theirs, ours = (seen["state"].get("meta", {}) for seen in (after.theirs, after.ours))
-        for path in [path for path in theirs.keys() | ours.keys() if path.endswith(".gitignore")]:
-            for meta in (theirs, ours):
-                meta[path] = re.sub(r".*\\.*\n", "", meta.get(path, ""))
-        for path in ours.keys() - theirs.keys():
-            if path.endswith("dvc.yaml") and not ours[path].get("stages") and len(ours[path]) > 1:
-                del ours[path]
+    if after.verb not in ("remove", "move"):
+        return
+    before, theirs, ours = after.part("index")
+    after.leave_out("index", lambda path: theirs.get(path) == before.get(path) != ours.get(path))
+    earlier, theirs, ours = after.part("meta")
+    for path in [path for path in theirs if posixpath.basename(path) == ".gitignore"]:
+        lines = ours.get(path, "").splitlines()
+        if [line for line in theirs[path].splitlines() if line in lines or "\\" not in line] == lines:
+            after.leave_out("meta", path.__eq__)
+            after.leave_out("index", path.__eq__)
+    for path in ours.keys() - theirs.keys():
+        if posixpath.basename(path) == "dvc.yaml" and not ours[path].get("stages"):
+            rest = {key: value for key, value in earlier[path].items() if key != "stages"}
+            if rest and {key: value for key, value in ours[path].items() if key != "stages"} == rest:
+                after.leave_out("meta", path.__eq__)
 
 
 def never_made(after: After) -> None:
     """An output that was never made is in no diff: made, it is added, not modified; and it is not deleted."""
-    if after.verb == "diff" and isinstance(after.theirs.get("shows"), dict):
-        found = []
-        for seen in (after.theirs, after.ours):
-            shown = {kind: {item["path"].rstrip("/") for item in seen["shows"].get(kind, [])} for kind in KINDS}
-            found.append((shown["added"] | shown["modified"], shown["deleted"], shown["modified"]))
-        (theirs, gone, _), (ours, lost, changed) = found
-        if theirs == ours and lost <= gone and changed <= theirs:
-            after.excuse()
+    shown = [seen.get("shows") for seen in (after.theirs, after.ours)]
+    if after.verb != "diff" or not all(isinstance(value, dict) for value in shown):
+        return
+    theirs, ours = ({kind: {item["path"]: item for item in value.get(kind, [])} for kind in KINDS} for value in shown)
+    for path in theirs["modified"].keys() & ours["added"].keys():
+        digest = theirs["modified"][path].get("hash")
+        if not digest or (not digest["old"] and digest["new"] == ours["added"][path]["hash"]):
+            del theirs["modified"][path], ours["added"][path]
+    for path in theirs["deleted"].keys() - ours["deleted"].keys():
+        if not theirs["deleted"][path].get("hash"):
+            del theirs["deleted"][path]
+    for value, kinds in zip(shown, (theirs, ours), strict=True):
+        assert isinstance(value, dict)
+        value |= {kind: list(items.values()) for kind, items in kinds.items() if kind in value}
 
 
 def execute_bits(after: After) -> None:
     """A file in a directory output that has the right content is not replaced, so its mode stays (none is recorded)."""
-    inside = tuple(
-        (match.group(1) or match.group(2)).strip("'\"") + "/"
-        for text in after.ours["state"].get("meta", {}).values()
-        if isinstance(text, str)
-        for match in re.finditer(r"md5: \w+\.dir\n(?:  .*\n)*?  path: (.*)|path: (.*)\n.*\n *md5: \w+\.dir", text)
+    folders = tuple(
+        path + "/" for path, digest in recorded(after.ours["state"]["meta"]).items() if digest.endswith(".dir")
     )
-    theirs, ours = after.theirs["state"].get("work", {}), after.ours["state"].get("work", {})
+    before, theirs, ours = after.part("work")
     for path in theirs.keys() & ours.keys():
-        same = theirs[path][0] == "file" and theirs[path][2] == ours[path][2]
-        if same and any("/" + folder in "/" + path for folder in inside):
+        same = theirs[path][0] == "file" and theirs[path][2] == ours[path][2] and ours[path] == before.get(path)
+        if same and path.startswith(folders):
             ours[path] = theirs[path]
 
 
 RULES: list[Callable[[After], None]] = [
-    *(
-        nothing_done,
-        refused,
-        dvc_gives_up,
-        failed_run,
-        order_of_stages,
-        kept,
-        removed_input,
-        gc_keeps_more,
-        whole_entries,
-    ),
-    *(never_made, execute_bits),
+    *(nothing_done, refused, dvc_gives_up, failed_run, kept),
+    *(removed_input, gc_keeps_more, whole_entries, never_made, execute_bits),
 ]
 
 used: Counter[str] = Counter()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from deliberate import RULES, After, refused_whole, removed_input, used
+from deliberate import RULES, After, refused, removed_input, used
 from forked import Said
 from scenarios import Step
 from support import differences, picture
@@ -270,15 +270,15 @@ class Workshop:
         many_folders = len({stage["folder"] for stage in stages_of(steps)}) > 1
         for number, step in enumerate(steps):
             theirs, ours = (twin.do(step) for twin in twins)
-            for seen in (theirs, ours):
-                if "ran" in seen and (many_folders or step["argv"] not in (["repro"], ["repro", "-P"])):
-                    seen["ran"].sort()  # the order of folders is that of the directory, that of targets that of a set
             if step["op"] not in ("tool", "git"):
                 before = twins[1].state()
                 continue
             theirs, ours = (seen | {"state": twin.state()} for seen, twin in zip((theirs, ours), twins, strict=True))
-            after = After(step, before, theirs, ours, steps[:number])
+            any_order = step["op"] == "tool" and (many_folders or has_targets(step))
+            after = After(step, before, theirs, ours, steps[:number], twins[1].root, any_order)
             before = copy.deepcopy(after.ours["state"])
+            if any_order:
+                in_one_order(after)
             lines = seen_differences(after)
             explained = False
             for rule in RULES if lines else ():
@@ -321,7 +321,7 @@ class Workshop:
             theirs, ours = (hands[name].do(ask) for name in ("dvc", "git-stage"))
             after = After(ask, {}, theirs | {"state": {}}, ours | {"state": {}})
             removed_input(after)
-            refused_whole(after)
+            refused(after)
             lines = seen_differences(after)
             said = [told(name, seen.get("said")) for name, seen in ((by, done), ("dvc", theirs), ("git-stage", ours))]
             is_whole = step["argv"] == ["repro", "-P"] and not done["fails"]
@@ -335,6 +335,29 @@ class Workshop:
             if lines:
                 return Difference(number, step, [f"after {by}", *lines], "\n".join(said))
         return None
+
+
+def has_targets(step: Step) -> bool:
+    """Whether dvc does targets in the order of a set, or that of a folder's entries."""
+    argv = step["argv"]
+    return "-R" in argv or "--glob" in argv or sum(not word.startswith("-") for word in argv[1:]) > 1
+
+
+def in_one_order(after: After) -> None:
+    """Write what the order of stages decides in one order: which ran, new entries of a dvc.lock, lines of a .gitignore."""
+    for seen in (after.theirs, after.ours):
+        if "ran" in seen:
+            seen["ran"].sort()
+    if after.runs or after.verb == "commit":
+        _, theirs, ours = after.part("meta")
+        for path in theirs.keys() & ours.keys():
+            is_lock = path.endswith("dvc.lock") and yaml.safe_load(theirs[path]) == yaml.safe_load(ours[path])
+            is_list = path.endswith(".gitignore") and sorted(theirs[path].splitlines()) == sorted(
+                ours[path].splitlines()
+            )
+            if theirs[path] != ours[path] and (is_lock or is_list):
+                theirs[path] = ours[path]
+                after.leave_out("index", path.__eq__)
 
 
 def seen_differences(after: After) -> list[str]:

@@ -1,0 +1,72 @@
+"""What random projects (tests/differential) showed to be different once: each with dvc and git-stage in twins."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support import Repo, new_repo
+
+IN_A_FOLDER = (
+    "stages:\n  s:\n    cmd: mkdir -p made/in && cp src made/in/a && cp src made/b\n    deps: [src]\n    outs: [made]\n"
+)
+
+
+@pytest.fixture
+def twins(tmp_path: Path, environment: dict[str, str]) -> list[Repo]:
+    """For dvc and for git-stage: a folder with a stage, below a dvc.yaml that has none."""
+    repo = new_repo(tmp_path / "dvc", environment)
+    repo.stage("init", "--no-hooks", "-q", check=True)
+    repo.write({"dvc.yaml": "plots: [sub/made]\n", "sub/dvc.yaml": IN_A_FOLDER, "sub/src": "one\n"})
+    repo.commit("first")
+    shutil.copytree(repo.path, tmp_path / "ours")
+    return [repo, Repo(tmp_path / "ours", environment)]
+
+
+def test_a_pipeline_file_without_stages_is_that_of_the_whole_project(twins: list[Repo]) -> None:
+    theirs, ours = twins
+    theirs.dvc("repro", check=True)
+    ours.stage("repro", check=True)
+    assert ours.read("sub/dvc.lock") == theirs.read("sub/dvc.lock")
+    for argv in (["-s"], ["-p"], ["-R", "."], ["--downstream"], ["dvc.yaml"], ["--glob", "x*"]):
+        for repo in twins:
+            (repo.path / "sub/dvc.lock").unlink(missing_ok=True)
+        answers = [theirs.dvc("repro", *argv), ours.stage("repro", *argv)]
+        assert len({answer.returncode == 0 for answer in answers}) == 1, argv
+        assert len({(repo.path / "sub/dvc.lock").exists() for repo in twins}) == 1, argv
+
+
+def test_relink_leaves_copies_as_they_are(twins: list[Repo]) -> None:
+    theirs, ours = twins
+    ours.stage("repro", "-P", check=True)
+    shutil.rmtree(theirs.path)
+    shutil.copytree(ours.path, theirs.path)
+    for repo in twins:
+        (repo.path / "sub/made/b").chmod(0o755)
+    theirs.dvc("checkout", "--relink", check=True)
+    ours.stage("checkout", "--relink", check=True)
+    assert ours.tree() == theirs.tree()
+
+
+def test_folders_of_which_nothing_is_known_are_listed_as_dvc_does(twins: list[Repo]) -> None:
+    theirs, ours = twins
+    ours.stage("repro", "-P", check=True)
+    ours.remove(".dvc/cache")
+    shutil.rmtree(theirs.path)
+    shutil.copytree(ours.path, theirs.path)
+    argv = ["data", "status", "--json", "--granular"]
+    found = [json.loads(text.stdout) for text in (theirs.dvc(*argv, check=True), ours.stage(*argv, check=True))]
+    for answer in found:
+        answer["uncommitted"]["unknown"].sort()
+    assert found[0] == found[1]
+
+
+def test_missing_data_of_a_frozen_stage_that_never_ran_is_allowed(twins: list[Repo]) -> None:
+    theirs, ours = twins
+    for repo in twins:
+        repo.append("sub/dvc.yaml", "    frozen: true\n")
+    answers = [theirs.dvc("repro", "-P", "--allow-missing"), ours.stage("repro", "-P", "--allow-missing")]
+    assert [answer.returncode for answer in answers] == [0, 0]
+    assert not (ours.path / "sub/dvc.lock").exists() and ours.tree() == theirs.tree()
