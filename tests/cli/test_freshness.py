@@ -169,7 +169,9 @@ def test_a_run_of_dvc_that_left_no_result_is_not_called_edited(ran: Repo) -> Non
     ran.dvc("repro", check=True)
     ran.write({"src": "two\n", "dvc.lock": ran.read("dvc.lock").replace(md5("three\n"), md5("two\n"), 1)})
     got = json.loads(ran.stage("status", "--json", check=True).stdout)
-    assert got == {"s": ["never run: no run known here gave its entry in dvc.lock"]}  # the output is that of a known run
+    assert got == {
+        "s": ["never run: no run known here gave its entry in dvc.lock"]
+    }  # the output is that of a known run
 
 
 def test_nothing_is_called_edited_where_known_results_are_lost(ran: Repo) -> None:

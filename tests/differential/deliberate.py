@@ -143,6 +143,19 @@ def recorded(meta: Seen) -> dict[str, str]:
     return found
 
 
+def committed(root: Path, commit: str) -> Seen:
+    """What is in every pipeline file of a commit, by path: text, or a dvc.yaml's meaning."""
+
+    def git(*argv: str) -> str:
+        return subprocess.run(["git", *argv], cwd=root, capture_output=True, text=True, check=True).stdout
+
+    paths = git("ls-tree", "-r", "--name-only", "-z", commit).split("\0")
+    found: Seen = {path: git("show", f"{commit}:{path}") for path in paths if path.endswith(("dvc.lock", ".dvc"))}
+    for path in [path for path in paths if posixpath.basename(path) == "dvc.yaml"]:
+        found[path] = yaml.safe_load(git("show", f"{commit}:{path}"))
+    return found
+
+
 def needed(root: Path, cache: set[str], *where: str) -> set[str]:
     """The hashes that the files of the index ("--cached") or of commits name, and what is in folders with such a hash."""
     said = subprocess.run(["git", "grep", "-hE", "md5: ", *where], cwd=root, capture_output=True, text=True)
@@ -163,8 +176,10 @@ def nothing_done(after: After) -> None:
 
 
 def refused(after: After) -> None:
-    """A template group is not silently replaced by a stage of its name; a dvc.yaml with an error is refused whole."""
-    reason = r"exists already, with another definition|dvc\.yaml: .*(there is no value for|cannot be put into)"
+    """A template group is not silently replaced by a stage of its name; a dvc.yaml with an error is refused whole; and a
+    command does not run if Git tracks an output of it."""
+    reason = r"exists already, with another definition|output '.*' is tracked by Git"
+    reason += r"|dvc\.yaml: .*(there is no value for|cannot be put into)"
     if after.ours.get("fails") and not after.theirs["fails"] and re.search(reason, after.ours["said"].err):
         assert after.ours["state"] == after.before, "a refused command changed something"
         after.excuse()
@@ -181,7 +196,7 @@ def dvc_gives_up(after: After) -> None:
 
 def failed_run(after: After) -> None:
     """The outputs of a stage that failed are what they were before the run, also where only its inputs are checked; the
-    lines in .gitignore of those that succeeded stay.
+    lines in .gitignore of those that succeeded stay, and what was written is staged as after a run that succeeds.
 
     Where the order of stages is arbitrary, others may have run before the one that failed: those that ran with both
     have the same records.
@@ -201,6 +216,8 @@ def failed_run(after: After) -> None:
     after.leave_out(
         "work", lambda path: work.get(path) == before.get(path) and bool(theirs_to_keep.fullmatch(path.rstrip("/")))
     )
+    staged, their, our = after.part("index")
+    after.leave_out("index", lambda path: their.get(path) == staged.get(path) != our.get(path))
     made = outputs(ours)
     for path in [path for path in ours if posixpath.basename(path) == ".gitignore"]:
         lines = theirs.get(path, "").splitlines()
@@ -281,10 +298,17 @@ def gc_keeps_more(after: After) -> None:
 
 
 def whole_entries(after: After) -> None:
-    """The line of an odd name leaves .gitignore with its output; vars and plots stay when the last stage goes; and all
-    that changed is staged where core.autostage asks for it."""
+    """The line of an odd name leaves .gitignore with its output; vars and plots stay when the last stage goes; all
+    that changed is staged where core.autostage asks for it; and `move` does not read the data, to cache what was edited
+    and record the old content."""
     if after.verb not in ("remove", "move"):
         return
+    if after.verb == "move":
+        _, theirs, ours = after.part("cache")
+        there = {entry[2] for entry in after.ours["state"]["work"].values() if entry[0] == "file"}
+        more = objects(after.theirs["state"]) - objects(after.ours["state"])
+        if all(digest in there or digest.endswith(".dir") for digest in more):
+            after.leave_out("cache", (theirs.keys() - ours.keys()).__contains__)
     before, theirs, ours = after.part("index")
     after.leave_out("index", lambda path: theirs.get(path) == before.get(path) != ours.get(path))
     earlier, theirs, ours = after.part("meta")
@@ -306,16 +330,20 @@ def never_made(after: After) -> None:
     if after.verb != "diff" or not all(isinstance(value, dict) for value in shown):
         return
     theirs, ours = ({kind: {item["path"]: item for item in value.get(kind, [])} for kind in KINDS} for value in shown)
-    for path in theirs["modified"].keys() & ours["added"].keys():
-        digest = theirs["modified"][path].get("hash")
-        if not digest or (not digest["old"] and digest["new"] == ours["added"][path]["hash"]):
-            del theirs["modified"][path], ours["added"][path]
-    for path in theirs["deleted"].keys() - ours["deleted"].keys():
-        if not theirs["deleted"][path].get("hash"):
-            del theirs["deleted"][path]
+    named = [word for word in after.step["argv"][1:] if not word.startswith("-")]
+    old, new = (set(recorded(committed(after.root, commit))) for commit in [*named, "HEAD", "HEAD"][:2])
+    if len(named) < 2:
+        new = {path.rstrip("/") for path in after.ours["state"]["work"]}
+    unmade = {"added": new, "modified": old, "deleted": old}
+    for kind, made in unmade.items():
+        for path in [path for path in theirs[kind] if path not in ours[kind] and path.rstrip("/") not in made]:
+            item = theirs[kind].pop(path)
+            if kind == "modified" and path in ours["added"]:
+                theirs["added"][path] = item | ({"hash": item["hash"]["new"]} if "hash" in item else {})
     for value, kinds in zip(shown, (theirs, ours), strict=True):
         assert isinstance(value, dict)
-        value |= {kind: list(items.values()) for kind, items in kinds.items() if kind in value}
+        value.setdefault("renamed", [])
+        value |= {kind: sorted(items.values(), key=lambda item: item["path"]) for kind, items in kinds.items()}
 
 
 def execute_bits(after: After) -> None:

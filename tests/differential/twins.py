@@ -130,8 +130,10 @@ class Twin:
                 work[path] = ("file", f"{int(entry[1], 8) & 0o700:04o}", *entry[2:])  # the rest is the umask's
             else:
                 work[path] = entry
+        full = {path[: path.rindex("/") + 1] for path, entry in work.items() if entry[0] != "dir" and "/" in path}
+        full |= {path[: at.start() + 1] for path in list(full) for at in re.finditer("/", path)}
         return {
-            "work": work,
+            "work": {path: entry for path, entry in work.items() if entry[0] != "dir" or path in full},
             "meta": meta,
             "cache": files(self.root / ".dvc/cache"),
             "remote": files(self.top / "remote"),
@@ -274,14 +276,14 @@ class Workshop:
                 before = twins[1].state()
                 continue
             theirs, ours = (seen | {"state": twin.state()} for seen, twin in zip((theirs, ours), twins, strict=True))
-            any_order = step["op"] == "tool" and (many_folders or has_targets(step))
+            any_order = step["op"] == "tool" and (many_folders or picks(step))
             after = After(step, before, theirs, ours, steps[:number], twins[1].root, any_order)
             before = copy.deepcopy(after.ours["state"])
-            if any_order:
-                in_one_order(after)
+            explained = any_order and in_one_order(after)
             lines = seen_differences(after)
-            explained = False
-            for rule in RULES if lines else ():
+            for rule in RULES:
+                if not lines:
+                    break
                 rule(after)
                 fewer = seen_differences(after)
                 if fewer != lines:
@@ -337,14 +339,18 @@ class Workshop:
         return None
 
 
-def has_targets(step: Step) -> bool:
-    """Whether dvc does targets in the order of a set, or that of a folder's entries."""
-    argv = step["argv"]
-    return "-R" in argv or "--glob" in argv or sum(not word.startswith("-") for word in argv[1:]) > 1
+def picks(step: Step) -> bool:
+    """Whether dvc is to choose among the stages: it then takes them in the order of a set."""
+    words = set(step["argv"][1:])
+    return bool({"-R", "--glob", "-p"} & words) or any(not word.startswith("-") for word in words)
 
 
-def in_one_order(after: After) -> None:
-    """Write what the order of stages decides in one order: which ran, new entries of a dvc.lock, lines of a .gitignore."""
+def in_one_order(after: After) -> bool:
+    """Write what the order of stages decides in one order: which ran, new entries of a dvc.lock, lines of a .gitignore.
+
+    Whether files differ by it.
+    """
+    found = False
     for seen in (after.theirs, after.ours):
         if "ran" in seen:
             seen["ran"].sort()
@@ -356,8 +362,10 @@ def in_one_order(after: After) -> None:
                 ours[path].splitlines()
             )
             if theirs[path] != ours[path] and (is_lock or is_list):
+                found = True
                 theirs[path] = ours[path]
                 after.leave_out("index", path.__eq__)
+    return found
 
 
 def seen_differences(after: After) -> list[str]:
