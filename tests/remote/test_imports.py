@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
 import json
 import re
@@ -228,3 +229,43 @@ def test_an_update_of_what_did_not_change_asks_little(server: Server, tmp_path: 
 
 
 def _nobody(key: str, size: int) -> None: ...
+
+
+class InPairs(http.server.SimpleHTTPRequestHandler):
+    """Gives no object before a second one is asked for."""
+
+    pair: ClassVar[threading.Barrier] = threading.Barrier(2)
+
+    def do_GET(self) -> None:
+        if re.search(r"/[0-9a-f]{30}$", self.path):
+            try:
+                self.pair.wait(timeout=20)
+            except threading.BrokenBarrierError:
+                return self.send_error(500)
+        return super().do_GET()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_what_a_project_tracks_is_fetched_several_at_once(tmp_path: Path) -> None:
+    there = new_repo(tmp_path / "there", sealed_environment(tmp_path / "home"))
+    here = new_repo(tmp_path / "here", sealed_environment(tmp_path / "home"))
+    store = functools.partial(InPairs, directory=str(tmp_path / "store"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), store)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        for repo in (there, here):
+            repo.stage("init", "--no-hooks", check=True)
+        there.write({f"d/{number}": f"{number}\n" for number in range(4)})
+        there.stage("add", "d", check=True)
+        there.stage("remote", "add", "-d", "store", str(tmp_path / "store"), check=True)
+        there.stage("push", check=True)
+        there.stage("remote", "modify", "store", "url", f"http://127.0.0.1:{server.server_port}", check=True)
+        there.commit("data")
+        there.remove(".dvc/cache")
+        here.stage("get", "-j", "2", str(there.path), "d", "-o", "gotten", check=True)
+        here.stage("import", "-j", "2", str(there.path), "d", check=True)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert here.read("gotten/3") == here.read("d/3") == "3\n"
