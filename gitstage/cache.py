@@ -447,6 +447,8 @@ class Cache:
         fd, name = root.at(path, create=True)
         if kind == "symlink":
             os.stat(source)
+            if isexec:
+                make_executable(source)
             try:
                 os.symlink(source, name, dir_fd=fd)
             except FileExistsError:
@@ -466,7 +468,7 @@ class Cache:
             except OSError:
                 return None
             if isexec:
-                os.chmod(name, PROTECTED | stat.S_IXUSR, dir_fd=fd)
+                make_executable(source)
             return os.stat(name, dir_fd=fd)
         temporary = copy or self.scratch.new()
         then = time.time_ns() - _BACKDATE
@@ -504,6 +506,14 @@ def _hash(fd: int, out: int | None, legacy: bool) -> str:
             return block
 
     return hash_stream(Stream(), legacy=legacy)[0]
+
+
+def make_executable(absolute: str) -> None:
+    """Let the owner execute a file, or the object that it is a link to, as DVC does; another's stays as it is."""
+    mode = os.stat(absolute).st_mode
+    if not mode & stat.S_IXUSR:
+        with contextlib.suppress(PermissionError):
+            os.chmod(absolute, stat.S_IMODE(mode) | stat.S_IXUSR)
 
 
 def _mode(isexec: bool) -> int:

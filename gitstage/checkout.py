@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from gitstage.cache import Cache
+from gitstage.cache import Cache, make_executable
 from gitstage.digest import Digest
 from gitstage.errors import GitstageError, SystemFailure
 from gitstage.fs import Root, components
@@ -297,8 +297,7 @@ def _do(root: Root, action: Action, within: str) -> None:
             root.unlink(action.path)
             _drop_empty_parents(root, action.path, within)
     elif action.kind == "chmod":
-        absolute = root.absolute(action.path)
-        os.chmod(absolute, stat.S_IMODE(os.stat(absolute).st_mode) | stat.S_IXUSR)
+        make_executable(root.absolute(action.path))
 
 
 def _drop_empty_parents(root: Root, path: str, within: str) -> None:

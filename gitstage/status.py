@@ -102,7 +102,8 @@ def _paths(stage: Stage) -> Iterable[tuple[str, Digest | None]]:
         for dep in stage.deps:
             if "://" in dep.path:
                 raise PipelineError(
-                    f"{stage.file}: stage {stage.label()!r}: {dep.path}: remote inputs are not supported"
+                    f"{stage.file}: stage {stage.label()!r}: {dep.path}: a stage's inputs are files of the project",
+                    f"git stage import-url {dep.path}",
                 )
             entry = stage.record.deps.get(dep.spelled) if stage.record else None
             yield dep.path, entry.digest if entry else None

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from gitstage import params
-from gitstage.cache import SMALL, Cache
+from gitstage.cache import SMALL, Cache, make_executable
 from gitstage.digest import Content, Digest
 from gitstage.errors import GitstageError, PipelineError, StageFailed
 from gitstage.fs import FILE_MODE, Root, in_threads
@@ -198,6 +198,8 @@ class Store:
             found = os.lstat(absolute)
             if stat.S_IMODE(found.st_mode) != mode:
                 os.chmod(absolute, mode)
+        elif single and isexec:
+            make_executable(absolute)
         return []
 
     def unprotect(self, path: str) -> None:

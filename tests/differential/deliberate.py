@@ -284,7 +284,7 @@ def removed_input(after: After) -> None:
 
 
 def gc_keeps_more(after: After) -> None:
-    """gc keeps what the index, stashes and commits that cannot be read need, and asks only if something is to go."""
+    """gc keeps what the index and the commit that is checked out need, and asks only if something is to go."""
     if after.verb == "gc" and not after.ours["fails"]:
         before, theirs, ours = after.part("cache")
         if theirs.items() <= ours.items() <= before.items():

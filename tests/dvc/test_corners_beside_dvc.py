@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -70,3 +71,18 @@ def test_missing_data_of_a_frozen_stage_that_never_ran_is_allowed(twins: list[Re
     answers = [theirs.dvc("repro", "-P", "--allow-missing"), ours.stage("repro", "-P", "--allow-missing")]
     assert [answer.returncode for answer in answers] == [0, 0]
     assert not (ours.path / "sub/dvc.lock").exists() and ours.tree() == theirs.tree()
+
+
+@pytest.mark.parametrize("kind", ["hardlink", "symlink", "copy"])
+def test_what_can_be_executed_still_can_where_it_is_a_link(twins: list[Repo], kind: str) -> None:
+    for repo, tool in zip(twins, (twins[0].dvc, twins[1].stage), strict=True):
+        tool("config", "cache.type", kind, check=True)
+        repo.write({"tool": "#!/bin/sh\n", "empty": ""}, mode=0o755)
+        tool("add", "tool", "empty", check=True)
+    theirs, ours = ({p: entry[1] for p, entry in repo.tree().items() if entry[0] == "file"} for repo in twins)
+    assert ours["tool.dvc"] and os.access(twins[1].path / "tool", os.X_OK)
+    objects = [path for path in theirs if path.startswith(".dvc/cache/files")]
+    assert {path: ours.get(path) for path in objects} == {path: theirs[path] for path in objects}
+    twins[1].remove("tool")
+    twins[1].stage("checkout", "tool.dvc", check=True)
+    assert os.access(twins[1].path / "tool", os.X_OK)
