@@ -24,7 +24,7 @@ from typing import Any
 Step = dict[str, Any]
 
 PLAIN_NAMES = ["a", "b", "c", "raw", "part", "x1", "model", "feats", "clean", "report", "q-r", "n_m", "v.1"]
-ODD = ["a b", "#x", "[x]", "!not", "a*b", "q?", "grün", "日本", "it's", "x=y", "p+q", "~t", "$d", "%41", "t\tb"]
+ODD = ["a b", "#x", "[x]", "!not", "a*b", "q?", "grün", "日本", "it's", "x=y", "p+q", "~t", "$d", "%41", "t,b"]
 SUFFIXES = ["", ".txt", ".csv", ".bin", ".d"]
 TEXTS = ["one\n", "two\n", "", "no newline", "a\nb\nc\n", "crlf\r\nx\r\n", "\tindent\n", "ünï\n", "0\n" * 50]
 VALUES: list[Any] = [
