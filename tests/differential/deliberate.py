@@ -342,7 +342,7 @@ def never_made(after: After) -> None:
                 theirs["added"][path] = item | ({"hash": item["hash"]["new"]} if "hash" in item else {})
     for value, kinds in zip(shown, (theirs, ours), strict=True):
         assert isinstance(value, dict)
-        value.setdefault("renamed", [])
+        value |= {kind: value.get(kind, []) for kind in ("renamed", "not in cache")}
         value |= {kind: sorted(items.values(), key=lambda item: item["path"]) for kind, items in kinds.items()}
 
 
