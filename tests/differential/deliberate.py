@@ -236,8 +236,8 @@ def unescaped(line: str) -> str:
 
 def kept(after: After) -> None:
     """A checkout leaves what it lacks the content for where it is, and files whose content nobody has, and what
-    `remove` only stopped tracking; a pull or fetch that lacks something fails."""
-    if after.verb not in ("checkout", "pull", "fetch"):
+    `remove` only stopped tracking; a pull, fetch or push that lacks something fails."""
+    if after.verb not in ("checkout", "pull", "fetch", "push"):
         return
     if after.verb != "checkout" and after.ours["fails"] and after.told("is neither in the cache nor on remote"):
         after.theirs["fails"] = True
@@ -301,6 +301,9 @@ def whole_entries(after: After) -> None:
     """The line of an odd name leaves .gitignore with its output; vars and plots stay when the last stage goes; all
     that changed is staged where core.autostage asks for it; and `move` does not read the data, to cache what was edited
     and record the old content."""
+    if after.verb in ("remove", "move", "commit"):
+        before, theirs, ours = after.part("index")
+        after.leave_out("index", lambda path: theirs.get(path) == before.get(path) != ours.get(path))
     if after.verb not in ("remove", "move"):
         return
     if after.verb == "move":
@@ -309,8 +312,6 @@ def whole_entries(after: After) -> None:
         more = objects(after.theirs["state"]) - objects(after.ours["state"])
         if all(digest in there or digest.endswith(".dir") for digest in more):
             after.leave_out("cache", (theirs.keys() - ours.keys()).__contains__)
-    before, theirs, ours = after.part("index")
-    after.leave_out("index", lambda path: theirs.get(path) == before.get(path) != ours.get(path))
     earlier, theirs, ours = after.part("meta")
     for path in [path for path in theirs if posixpath.basename(path) == ".gitignore"]:
         lines = ours.get(path, "").splitlines()
