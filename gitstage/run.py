@@ -416,7 +416,7 @@ def _without_missing(pipeline: Pipeline, now: StageStatus) -> tuple[Change, ...]
 
     def is_missing(change: Change) -> bool:
         if change.role == "out":
-            return change.state in ("deleted", "not in cache") and (change.recorded is not None or now.stage.frozen)
+            return change.state in ("deleted", "not in cache")
         if change.role != "dep" or change.state != "deleted" or change.recorded is None:
             return False
         owned = pipeline.owner(change.path)
