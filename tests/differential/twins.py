@@ -174,7 +174,7 @@ class _NoAliases(yaml.SafeDumper):
 
 
 def parsed(text: str) -> Any:
-    """A dvc.yaml by its meaning, the lists that dvc sorts when it edits a stage in one order."""
+    """A dvc.yaml by its meaning: in one order the lists that dvc sorts when it edits a stage, in one form its params."""
     try:
         whole = yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError:
@@ -182,6 +182,11 @@ def parsed(text: str) -> Any:
     stages = (whole or {}).get("stages") or {}
     for stage in stages.values():
         for entry in (stage, stage.get("do", {})):
+            if isinstance(entry.get("params"), list):
+                items = [item.get("params.yaml") if isinstance(item, dict) else [item] for item in entry["params"]]
+                entry["params"] = [
+                    key for item, keys in zip(entry["params"], items, strict=True) for key in keys or [item]
+                ]
             for key in ("deps", "outs", "metrics", "plots", "params"):
                 if isinstance(entry.get(key), list):
                     entry[key] = sorted(entry[key], key=lambda item: json.dumps(item, sort_keys=True))
