@@ -110,7 +110,7 @@ class _Writer:
         if self.once(0.1):
             self.tool("config", "core.autostage", "true")
         if self.once(0.1):
-            self.tool("config", "cache.type", self.pick(["hardlink,copy", "symlink", "copy"]))
+            self.tool("config", "cache.type", self.pick(["hardlink", "symlink", "copy"]))
         self.sources()
         for home in self.homes:
             if home == "" or self.once(0.7):
