@@ -21,6 +21,7 @@ from gitstage.memo import Memo, Stamp, is_racy, stamp
 
 LINK_TYPES = ("reflink", "hardlink", "symlink", "copy")
 PROTECTED = 0o444
+_EXECUTABLE = 0o111  # bits that an object gets from a link to it
 SMALL = 1 << 20
 """Files up to this many bytes are read into memory whole."""
 EMPTY = "d41d8cd98f00b204e9800998ecf8427e"
@@ -55,7 +56,7 @@ class Cache:
             found = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return False
-        return stat.S_IMODE(found.st_mode) == PROTECTED or self._reverify(path, found, digest)
+        return stat.S_IMODE(found.st_mode) & ~_EXECUTABLE == PROTECTED or self._reverify(path, found, digest)
 
     def _reverify(self, path: str, found: os.stat_result, digest: Digest) -> bool:
         if not stat.S_ISREG(found.st_mode):
@@ -64,7 +65,7 @@ class Cache:
             md5, _ = hash_stream(stream, legacy=digest.legacy)
         if md5 == digest.hex:
             with contextlib.suppress(OSError):
-                os.chmod(path, PROTECTED)
+                os.chmod(path, PROTECTED | stat.S_IMODE(found.st_mode) & _EXECUTABLE)
             return True
         with contextlib.suppress(OSError):
             self.quarantine(digest)

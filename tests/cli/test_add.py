@@ -122,6 +122,16 @@ def test_executable(project: Repo) -> None:
     assert os.access(project.path / "tool", os.X_OK)
 
 
+@pytest.mark.parametrize("kind", ["hardlink", "symlink"])
+def test_executable_link_stays_executable(project: Repo, kind: str) -> None:
+    project.write({".dvc/config": f"[cache]\n    type = {kind}\n"})
+    project.write({"tool": "#!/bin/sh\n"}, mode=0o755)
+    for argv in (["add", "tool"], ["status"], ["add", "tool"], ["checkout", "--relink"], ["status", "--cache"]):
+        project.stage(*argv, check=True)
+        assert os.access(project.path / "tool", os.X_OK), argv
+        assert not os.stat(project.path / "tool").st_mode & 0o222, argv
+
+
 @pytest.mark.parametrize("kind", ["hardlink", "symlink", "copy", "reflink,copy"])
 def test_link_types(project: Repo, kind: str) -> None:
     quoted = f'"{kind}"' if "," in kind else kind
