@@ -53,14 +53,14 @@ class Cache:
         """Is this one object there and right? An unprotected one is hashed: protected if right, else put away."""
         path = self.path(digest)
         try:
-            found = os.stat(path)
+            found = os.lstat(path)  # an object is never a link: it may have come along with a repository
         except (FileNotFoundError, NotADirectoryError):
+            return False
+        if not stat.S_ISREG(found.st_mode):
             return False
         return stat.S_IMODE(found.st_mode) & ~_EXECUTABLE == PROTECTED or self._reverify(path, found, digest)
 
     def _reverify(self, path: str, found: os.stat_result, digest: Digest) -> bool:
-        if not stat.S_ISREG(found.st_mode):
-            return False
         with open(path, "rb") as stream:
             md5, _ = hash_stream(stream, legacy=digest.legacy)
         if md5 == digest.hex:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import io
 import keyword
 import os
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitstage.errors import GitstageError, SystemFailure
 from gitstage.options import Family, NotPlain, Verb
+from gitstage.terminal import guarded
 
 if TYPE_CHECKING:
     from gitstage.group import LazyGroup
@@ -115,11 +115,13 @@ def _run(words: Sequence[str]) -> Any:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; prints at most one line of error and one of hint."""
     gc.set_threshold(50_000, 20, 20)  # most objects of a command live until its end
+    with guarded():
+        return _main(sys.argv[1:] if argv is None else argv)
+
+
+def _main(words: Sequence[str]) -> int:
     try:
-        for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is shown escaped
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
-        result = _run(sys.argv[1:] if argv is None else argv)
+        result = _run(words)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except GitstageError as error:

@@ -11,6 +11,7 @@ import errno
 import itertools
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -32,6 +33,11 @@ _FICLONE = 0x40049409
 _AT_ONCE = 64 << 20  # bytes that the kernel copies before the next is told about it
 _OPEN_FOLDERS = 256
 _RESERVED = frozenset({".git", ".dvc", ".hg", "git~1", "dvc~1"})
+# Code points that HFS+ leaves out of a name when it compares it. Source: Git, as documented for core.protectHFS.
+_IGNORABLE = dict.fromkeys((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF))
+_DEVICES = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9\xb9\xb2\xb3]|lpt[0-9\xb9\xb2\xb3])(?:[. :].*)?", re.I
+)
 
 
 def _current_umask() -> int:
@@ -61,8 +67,22 @@ def components(path: str) -> list[str]:
 def _check_component(part: str, path: str) -> None:
     if part in ("", ".", "..") or "\0" in part:
         raise UnsafePath(f"{path!r}: not a path below the project")
-    if part[0] in ".dgDG" and part.rstrip(". ").lower() in _RESERVED:
+    if (part[0] in ".dgDG" or not part.isascii()) and is_reserved(part):
         raise UnsafePath(f"{path}: {part} is not for outputs")
+    if os.name == "nt" and not is_windows_name(part):
+        raise UnsafePath(f"{path}: {part} is no file name on Windows")
+
+
+def is_reserved(name: str) -> bool:
+    """Is `name` one that Git or DVC acts on, or one that some file system takes for it? NTFS ignores dots and spaces at the
+    end, has short names and, behind a colon, streams; HFS+ ignores some code points and case.
+    """
+    return name.translate(_IGNORABLE).partition(":")[0].rstrip(". ").lower() in _RESERVED
+
+
+def is_windows_name(name: str) -> bool:
+    """May a file be called so on Windows? Devices have names in every folder, and dots and spaces at the end vanish."""
+    return name == name.rstrip(". ") and not set(name) & set('\\:<>"|?*') and _DEVICES.fullmatch(name) is None
 
 
 class Root:
@@ -329,10 +349,8 @@ class Scratch:
         """What was moved aside from `path` goes to folder `kept` for good: it can be had from nowhere else."""
         source = self.aside(path)
         if source is not None and os.path.lexists(source):
-            target = os.path.join(kept, *path.split("/"))
-            remove_any(target)
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.replace(source, target)
+            _make_way(kept, path, self.parent)
+            os.replace(source, f"{kept}/{path}")
 
     def settle(self, paths: Collection[str] | None = None) -> None:
         """From here on a crash does not bring back what was moved aside (of `paths`); `restore` still does."""
@@ -456,13 +474,23 @@ def _bring_back(root: Root, folder: str, journal: list[tuple[str, str]], kept: s
         if not os.path.lexists(source):
             continue
         if root.lstat(path) is not None:
-            target = os.path.join(kept, *path.split("/"))
-            remove_any(target)
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            root.take(path, target)
+            _make_way(kept, path, os.path.dirname(folder))
+            root.take(path, f"{kept}/{path}")
             in_the_way.append(path)
         root.put(source, path)
     return in_the_way
+
+
+def _make_way(kept: str, path: str, top: str) -> None:
+    """Make the folders of `path` in folder `kept` below `top`, and nothing there. A stranger may have put links in the way."""
+    if os.path.relpath(kept, top).startswith(os.pardir):
+        top = os.path.dirname(kept)
+        os.makedirs(top, exist_ok=True)
+    with Root(top) as root:
+        inner = f"{os.path.relpath(kept, top)}/{path}".replace(os.sep, "/")
+        root.at(inner, create=True)
+        if root.lstat(inner) is not None:
+            remove_any(root.absolute(inner))
 
 
 _default_scratch: Scratch | None = None

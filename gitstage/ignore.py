@@ -15,6 +15,8 @@ means nothing to DVC).
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -186,7 +188,6 @@ def _parse(data: bytes, path: str) -> tuple[_Test, ...]:
 
 
 def _compile(patterns: list[tuple[int, str]], path: str) -> tuple[_Test, ...]:
-    import re
     import warnings
 
     try:
@@ -195,6 +196,7 @@ def _compile(patterns: list[tuple[int, str]], path: str) -> tuple[_Test, ...]:
         from pathspec.patterns.gitwildmatch import GitWildMatchPattern as Pattern
 
     groups: list[list[tuple[_Rule, str]]] = []
+    numbers = itertools.count()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # "[[" in a pattern: Python may give it a meaning one day
         for line, text in patterns:
@@ -205,7 +207,10 @@ def _compile(patterns: list[tuple[int, str]], path: str) -> tuple[_Test, ...]:
             if pattern.regex is None:  # a pattern that matches nothing, such as "/"
                 continue
             # pathspec names a group in every expression; names must be unique in a joined one
-            source = pattern.regex.pattern.replace("(?P<ps_d>", "(?:")
+            try:
+                source = _in_linear_time(pattern.regex.pattern.replace("(?P<ps_d>", "(?:"), numbers)
+            except ValueError:
+                raise FormatError(path, f"too many stars in one pattern: {text[:80]}", line) from None
             rule = _Rule(line, text, bool(pattern.include), text.endswith("/"), re.compile(source).search)
             last = groups[-1][-1][0] if groups else None
             if last and last.excludes and rule.excludes and last.dirs_only == rule.dirs_only:
@@ -218,3 +223,48 @@ def _compile(patterns: list[tuple[int, str]], path: str) -> tuple[_Test, ...]:
             joined = re.compile("|".join(f"(?:{source})" for _, source in group))
             tests.append(_Test(joined.search, rule.excludes, rule.dirs_only, tuple(rule for rule, _ in group)))
     return tuple(tests)
+
+
+_TOKEN = re.compile(r"\(\?:\.\+/\)\?|\(\?:/\.\+\)\?|\[\^/\]\*|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+_STAR, _FIRST, _ANY = "[^/]*", "(?:.+/)?", "(?:/.+)?"
+_MAX_SPLITS = 2
+
+
+def _in_linear_time(source: str, numbers: Iterator[int]) -> str:
+    """An expression that matches what `source`, made by pathspec, does, but does not try every split of a name among its
+    stars: up to the next star the first place that fits is taken, for no later one lets the rest match more.
+
+    `numbers`: new ones, for groups. Python before 3.11 has no other way to never come back to a part that matched. Where a
+    class matches "/", as "[!a]" does here, that holds not; raises ValueError for too many stars between such.
+    """
+    made: list[str] = []
+    tokens = _TOKEN.findall(source)
+    splits = at = 0
+    while at < len(tokens):
+        token, end = tokens[at], at + 1
+        stops = (_ANY,) if token in (_FIRST, _ANY) else (_STAR, _FIRST, _ANY, "/", "(?:")
+        if token not in (_STAR, _FIRST, _ANY):
+            made.append(token)
+            at = end
+            continue
+        while end < len(tokens) and tokens[end] not in stops and tokens[end : end + 2] != ["(", "?"]:
+            end += 1
+        inner = (
+            "".join(tokens[at + 1 : end]) if token == _STAR else _in_linear_time("".join(tokens[at + 1 : end]), numbers)
+        )
+        is_followed = end < len(tokens) and tokens[end] == (_STAR if token == _STAR else _ANY)
+        if is_followed and any(
+            one[0] == "[" and one not in (_STAR, "[^/]") and re.match(one, "/") for one in tokens[at + 1 : end]
+        ):
+            splits += 1
+            is_followed = False
+        if splits > _MAX_SPLITS:
+            raise ValueError(source)
+        if not is_followed:
+            made.append(token + inner)
+        elif inner or token != _STAR:
+            name = f"r{next(numbers)}"
+            lazy, follows = {_STAR: ("[^/]*?", ""), _FIRST: ("(?:.+?/)??", "/"), _ANY: ("(?:/.+?)??", "/")}[token]
+            made.append(f"(?=(?P<{name}>{lazy}{inner}){follows})(?P={name})")
+        at = end
+    return "".join(made)

@@ -29,6 +29,7 @@ _FIRST_POLL = 0.01  # seconds; doubled up to
 _LAST_POLL = 0.1
 _SAY_AFTER = 2.0  # seconds of waiting before on_wait is called
 _LIFETIME = 365 * 24 * 3600  # seconds that DVC gives a hard-link lock; nobody breaks one before
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # a link there may have come along with a repository
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -99,7 +100,7 @@ class _Flock:
         self._fd = -1
 
     def take(self) -> bool:
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | _NOFOLLOW, 0o666)
         try:
             if _try_lock(fd):
                 size = os.write(fd, f" {os.getpid()}\n".encode())
@@ -142,7 +143,7 @@ class _HardLink:
         self._claim = os.path.join(os.path.dirname(self._path), hashlib.md5(owner.encode()).hexdigest() + ".lock")
 
     def take(self) -> bool:
-        fd = os.open(self._claim, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        fd = os.open(self._claim, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NOFOLLOW, 0o666)
         taken = False
         try:
             with os.fdopen(fd, "wb") as stream:
@@ -289,7 +290,9 @@ class PathLocks:
 
         temporary = f"{self._path}.{os.getpid()}.tmp"
         try:
-            with open(temporary, "w", encoding="utf-8") as stream:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)  # of a process that had our number, and was killed
+            with open(temporary, "x", encoding="utf-8") as stream:
                 json.dump(table, stream)
             os.replace(temporary, self._path)
         except BaseException as error:

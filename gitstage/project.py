@@ -6,12 +6,13 @@ import contextlib
 import json
 import os
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
-from gitstage import config, formats, fs
+from gitstage import config, formats, fs, trust
 from gitstage.cache import Cache
 from gitstage.config import Config, config_path
 from gitstage.digest import Digest
@@ -29,6 +30,7 @@ from gitstage.tree import Tree, WorkTree
 if TYPE_CHECKING:
     from gitstage.remote import Remote
 
+_STATE = re.compile("tmp|cache")
 STATE_FILE = "outputs.json"
 """In Git's folder of the work tree; see read_state."""
 
@@ -65,6 +67,19 @@ class Project:
         self.scratch = Scratch(os.path.join(self.tmp_dir, "gitstage"), self.folder)
         fs.use_scratch(self.scratch)
         self.recovered: list[str] = []
+        state = [*trust.links(self.dvc_dir, _STATE), *trust.links(self.tmp_dir), *trust.links(self.scratch.parent)]
+        self._refuse_links(state)
+
+    def _refuse_links(self, found: Sequence[str]) -> None:
+        """Raise UnsafePath for a symlink that leads out of the repository, and came along with it."""
+        if not found or self.repo is None or self.repo.top is None:
+            return
+        out = {os.path.relpath(path, self.root): path for path in trust.leading_out(found, self.repo.top)}
+        for path in self.repo.tracked([self.in_repo(name.replace(os.sep, "/")) for name in out]) if out else ():
+            shown = self.from_repo(path)
+            raise fs.UnsafePath(
+                f"{shown}: is a symlink out of the repository, and tracked by Git", f"git rm --cached {shown}"
+            )
 
     @classmethod
     def open(cls, cwd: str | None = None) -> Project:
@@ -201,13 +216,44 @@ class Project:
 
     @cached_property
     def cache_dir(self) -> str:
-        """Where the cache is: as configured; by default `.dvc/cache`, in a linked worktree the main worktree's."""
+        """Where the cache is: as configured; by default `.dvc/cache`, in a linked worktree the main worktree's.
+
+        Raises ConfigError, or UnsafePath, where a repository's own files may not decide that.
+        """
         if self.config.get("cache.dir") is None and self.repo is not None and self.repo.git_dir != self.repo.common_dir:
             main = self.repo.main_worktree()
             shared = os.path.join(main, self.prefix, ".dvc") if main is not None else ""
             if os.path.isdir(shared):
                 return Config.load(shared).cache_dir  # which its config.local may have elsewhere
-        return self.config.cache_dir
+        folder = self.config.cache_dir
+        if self.config.get("cache.dir") is not None:
+            self._refuse_folder(folder, "cache", None, "dir")
+        if folder.startswith(self.root + os.sep):
+            parts = (folder, f"{folder}/files", f"{folder}/files/md5", f"{folder}/runs")
+            self._refuse_links([path for part in parts for path in trust.links(part)])
+        return folder
+
+    def _refuse_folder(self, path: str, section: str, name: str | None, key: str) -> None:
+        """Raise ConfigError if only a stranger's `.dvc/config` has our files go to the folder `path`."""
+        if not trust.is_brought(self.dvc_dir, section, name, key):
+            return
+        refusal = trust.refusal(path, ".".join(filter(None, (section, name, key))), self._top)
+        if refusal is not None and (trust.is_gits(path, self._top) or self._came_along(section, name, key)):
+            raise refusal
+
+    def _came_along(self, section: str, name: str | None, key: str) -> bool:
+        """Is this setting of `.dvc/config` committed, in a repository that others have, too?"""
+        if self.repo is None or not self.repo.git("remote", check=False).strip():
+            return False
+        committed = self.repo.git("cat-file", "blob", f"HEAD:{self.in_repo('.dvc/config')}", check=False)
+        with contextlib.suppress(ConfigError):
+            found = config.parse(committed.decode("utf-8", "replace"), ".dvc/config").get(section, {})
+            return key in (found if name is None else found.get(name, {}))
+        return True
+
+    @property
+    def _top(self) -> str:
+        return (self.repo.top if self.repo is not None else None) or self.root
 
     @cached_property
     def cache(self) -> Cache:
@@ -236,6 +282,8 @@ class Project:
         if jobs is not None:
             settings["jobs"] = str(jobs)
         url = settings["url"]
+        if "://" not in url or url.startswith("local://"):
+            self._refuse_folder(url.removeprefix("local://"), "remote", wanted, "url")
         state = self.repo.state_dir if self.repo else self.scratch.parent
         identity = "\n".join([url, settings.get("endpointurl", ""), settings.get("account_name", "")])
         record = PushRecord(os.path.join(state, "pushed.db"), hashlib.sha256(os.fsencode(identity)).hexdigest())

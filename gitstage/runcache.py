@@ -75,6 +75,8 @@ class RunCache:
             return
         os.makedirs(os.path.dirname(self.folder), exist_ok=True)
         for made in (self.folder, os.path.dirname(folder), folder):
+            if os.path.islink(made) and made != self.folder:
+                return  # it leads to where a repository wants it
             with contextlib.suppress(FileExistsError):
                 os.mkdir(made)
                 if self._shared:

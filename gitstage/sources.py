@@ -230,6 +230,8 @@ class Repository:
             self.settings
         )
         url = settings.get("url")
+        if "bearer_token_command" in settings:
+            raise ConfigError(f"{self.url}: its remote's bearer_token_command would run a command that came from there")
         if url is None:
             return None
         if "://" not in url and not os.path.isabs(url) and "url" not in self.settings:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from gitstage import progress
 from gitstage.digest import Content, Digest, hash_stream, manifest_digest
 from gitstage.errors import PipelineError
+from gitstage.fs import READ
 from gitstage.ignore import FILE_NAME as IGNORE_FILE
 from gitstage.ignore import IgnoreRules
 from gitstage.memo import Memo, Stamp, Summary, is_racy, stamp
@@ -85,6 +86,10 @@ class Folder(NamedTuple):
     linked: set[str]
 
 
+_MAX_SIZE = 512 << 20
+_READ_AT_ONCE = READ | getattr(os, "O_NONBLOCK", 0)
+
+
 class WorkTree:
     """What is on disk below `root` (an absolute path).
 
@@ -102,11 +107,21 @@ class WorkTree:
         return path if os.path.isabs(path) else os.path.normpath(os.path.join(self.root, path))
 
     def read(self, path: str) -> bytes | None:
+        """Raises PipelineError for what is no file (a device never ends, a pipe waits), or too large to be read whole."""
         try:
-            with open(self.absolute(path), "rb") as stream:
-                return stream.read()
+            fd = os.open(self.absolute(path), _READ_AT_ONCE)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
+        with open(fd, "rb") as stream:
+            kind = os.fstat(fd).st_mode
+            if stat.S_ISDIR(kind):
+                return None
+            if not stat.S_ISREG(kind):
+                raise PipelineError(f"{path}: is not a file")
+            data = stream.read(_MAX_SIZE + 1)
+        if len(data) > _MAX_SIZE:
+            raise PipelineError(f"{path}: is larger than {_MAX_SIZE >> 20} MiB, which is not read as a whole")
+        return data
 
     def exists(self, path: str) -> bool:
         """Is there a file, folder or symlink (a broken one too)?"""

@@ -89,9 +89,11 @@ def _say(quiet: bool, level: str, name: str, value: str | list[str], show_origin
     import os
 
     from gitstage.config import config_path
+    from gitstage.terminal import show_secrets
 
     if quiet:
         return
+    show_secrets()
     text = value if isinstance(value, str) else ",".join(value)
     dvc_dir = dvc_dir_here()
     path = config_path(level, dvc_dir or "")

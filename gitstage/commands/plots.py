@@ -137,7 +137,7 @@ def _draw(
 ) -> int:  # fmt: skip
     import os
 
-    from gitstage import plots
+    from gitstage import plots, trust
     from gitstage.errors import UsageError
     from gitstage.snapshot import in_order
     from gitstage.ui import plots as shown
@@ -149,6 +149,8 @@ def _draw(
     figures, problems = plots.figures(in_order(project, names), targets, override, template_dir)
     shown.note_problems(ui, problems)
     folder = os.path.abspath(out or str(project.config.get("plots.out_dir") or "dvc_plots"))
+    if out is None and (os.path.islink(folder) or trust.is_brought(project.dvc_dir, "plots", None, "out_dir")):
+        trust.refuse_elsewhere(folder, "plots.out_dir", project.root)
     if as_json:
         ui.json(shown.as_json(figures, problems, split=split, images=folder))
     elif show_vega:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gitstage.formats.schema import parse_dvc, parse_lock, parse_pipeline
     from gitstage.formats.write import dump
 
+MAX_SIZE = 64 << 20
+"""Bytes of a file of structured values; beyond any honest one, and a bound on the time and memory that one costs."""
+
 _WHERE = {
     "Reader": "reader",
     "dump": "write",

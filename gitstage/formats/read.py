@@ -23,7 +23,7 @@ from yaml.events import (
 )
 
 from gitstage.errors import FormatError
-from gitstage.formats import dialect
+from gitstage.formats import MAX_SIZE, dialect
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -45,7 +45,9 @@ class _RefusedError(Exception):
 
 
 def decode(data: bytes | str, path: str) -> str:
-    """`data` as text without a byte order mark. Raises FormatError if it is not UTF-8."""
+    """`data` as text without a byte order mark. Raises FormatError if it is not UTF-8, or too large."""
+    if len(data) > MAX_SIZE:
+        raise FormatError(path, f"is larger than {MAX_SIZE >> 20} MiB")
     if isinstance(data, str):
         text = data
     else:

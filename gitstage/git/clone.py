@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from typing import NamedTuple
 
 from gitstage.errors import GitstageError
@@ -12,6 +13,7 @@ from gitstage.git.program import Program, clean_env
 from gitstage.git.repo import Repo
 
 _HEAD = "refs/gitstage/head"
+_TRANSPORTS = frozenset({"file", "git", "git+ssh", "http", "https", "ssh", "ssh+git"})
 _SPECS = ("+HEAD:" + _HEAD, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
@@ -34,6 +36,10 @@ class Clone:
             folder, hashlib.sha256(f"{cwd if is_relative(url) else ''}\0{url}".encode()).hexdigest()[:20]
         )
         env = clean_env(os.environ)
+        if not _is_plain(
+            url
+        ):  # it may stand in a .dvc file: no program that nobody has allowed (`git help config`, protocol)
+            env.setdefault("GIT_PROTOCOL_FROM_USER", "0")
         program = Program(cwd, {**env, "LC_ALL": "C"})
         if not os.path.isfile(os.path.join(path, "HEAD")):
             os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -67,6 +73,12 @@ class Clone:
             if kind == "blob" and mode != "120000":
                 found[os.fsdecode(name)] = Blob(id_, mode)
         return found
+
+
+def _is_plain(url: str) -> bool:
+    """Is it for one of Git's own transports, and not for a helper (helper::address, or helper://address)?"""
+    scheme = re.match(r"([\w+.-]+)(::|://)", url)
+    return scheme is None or (scheme[2] == "://" and scheme[1].lower() in _TRANSPORTS)
 
 
 def is_relative(url: str) -> bool:

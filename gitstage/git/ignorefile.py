@@ -32,7 +32,7 @@ def with_lines(data: bytes, lines: list[bytes]) -> bytes:
     """Append `lines` to a file's content, in its own style of line ends."""
     end = b"\r\n" if data.endswith(b"\r\n") or (b"\r\n" in data and not data.endswith(b"\n")) else b"\n"
     if data and not data.endswith(b"\n"):
-        data += end
+        data += b"\n" if data.endswith(b"\r") else end  # Git reads a last CR as half of a line end
     return data + b"".join(line + end for line in lines)
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from gitstage.errors import GitstageError
+from gitstage.terminal import guarded
 
 REFUSING = frozenset({"pre-commit", "pre-merge-commit", "pre-push"})
 """Hooks whose exit code Git acts on; the others always exit with 0, so that Git's own exit code stays true."""
@@ -73,4 +74,6 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_hook(sys.argv[1], sys.argv[2:]))
+    with guarded():
+        code = run_hook(sys.argv[1], sys.argv[2:])
+    sys.exit(code)

@@ -16,7 +16,9 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gitstage import trust
 from gitstage.errors import GitstageError
+from gitstage.fs import UnsafePath
 from gitstage.git import Repo, git_version, user_git
 from gitstage.hooks import confighooks, driver, framework, husky, managers
 from gitstage.hooks.changes import Changes
@@ -218,6 +220,12 @@ def _folder(repo: Repo) -> str:
             f"core.hooksPath is {value} in the {scope} Git configuration: those hooks belong to every repository",
             "git stage install --global, or for hooks of this repository alone: git config core.hooksPath .git/hooks",
         )
+    if value is not None and repo.top is not None and not os.path.isabs(os.path.expanduser(value)):
+        own = (repo.top, repo.common_dir)
+        if not value.startswith("..") and not any(
+            trust.is_below(os.path.join(repo.top, value), folder) for folder in own
+        ):
+            raise UnsafePath(f"core.hooksPath: {value} is, by a symlink, a folder outside the repository")
     return repo.hooks_dir()
 
 

@@ -34,6 +34,8 @@ def read_values(data: bytes, path: str) -> dict[str, Any]:
 
 def parse(data: bytes, path: str) -> Any:
     """Whatever value a file holds; otherwise as `read_values`."""
+    if len(data) > formats.MAX_SIZE:
+        raise FormatError(path, f"is larger than {formats.MAX_SIZE >> 20} MiB")
     suffix = path.rpartition(".")[2].lower()
     if suffix == "json":
         return _json(data, path)

@@ -48,10 +48,13 @@ def parse(data: bytes, path: str, *, header: bool = True) -> Any:
         raise FormatError(path, "not UTF-8 text", data.count(b"\n", 0, error.start) + 1) from None
     delimiter = "," if suffix == ".csv" else "\t"
     names: Sequence[str] | None = None
-    if not header:
-        first = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
-        names = [str(number) for number in range(len(first))]
-    return list(csv.DictReader(io.StringIO(text), names, delimiter=delimiter))
+    try:
+        if not header:
+            first = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+            names = [str(number) for number in range(len(first))]
+        return list(csv.DictReader(io.StringIO(text), names, delimiter=delimiter))
+    except csv.Error as error:
+        raise FormatError(path, f"not a table: {error}") from None
 
 
 def points(

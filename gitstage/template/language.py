@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import posixpath
 import re
 import shlex
@@ -13,6 +14,9 @@ from gitstage.errors import FormatError
 from gitstage.template.stages import TOP_KEYS, Resolved, ResolvedStage, kind
 
 _DEFAULT_FILE = "params.yaml"
+_MAX_STAGES = 100_000  # that one file's foreach and matrix may stand for: far beyond any honest graph
+_MAX_TEXT = 1 << 20  # characters of one text, filled in; no system takes a longer command
+_MAX_TEXTS = 64 << 20  # of all of them
 
 # Expressions
 
@@ -61,6 +65,7 @@ class _Renderer:
 
     def __init__(self, booleans: bool, append: bool) -> None:
         self._booleans, self._append = booleans, append
+        self._made = 0
         self._compiled: dict[str, tuple[_Part, ...]] = {}
 
     def text(self, text: str, scope: _Scope, *, whole: bool, options: bool) -> _Rendered:
@@ -78,6 +83,10 @@ class _Renderer:
                 raise _TemplateError(f"${{{parts[0].source}}} is {kind(value)}, which cannot be used here{how}")
             return value, True
         made = [part if isinstance(part, str) else self._inside(part, scope, options) for part in parts]
+        length = sum(map(len, made))
+        self._made += length
+        if length > _MAX_TEXT or self._made > _MAX_TEXTS:
+            raise _TemplateError(f"is too long when it is filled in: {text[:40]}")
         return "".join(made).replace("\\${", "${"), False
 
     def node(self, node: Any, scope: _Scope, *, whole: bool = False, options: bool = False) -> Any:
@@ -317,6 +326,7 @@ class Resolver:
         self._scope = _Scope()
         self._groups: dict[str, list[str]] = {}
         self._warnings: list[str] = []
+        self._count = 0
 
     def run(self, document: Mapping[str, Any]) -> Resolved:
         implicit = posixpath.join(self._folder, _DEFAULT_FILE)
@@ -325,10 +335,14 @@ class Resolver:
             self._scope.define(found, implicit)
             self._scope.claim(implicit, None)
         self._define(document.get("vars", []), self._scope, "vars", self._folder)
+        definitions = document.get("stages", {})
+        groups = {
+            n: self._group(n, given) for n, given in definitions.items() if "foreach" in given or "matrix" in given
+        }
         stages: list[ResolvedStage] = []
-        for name, given in document.get("stages", {}).items():
-            if "foreach" in given or "matrix" in given:
-                stages += self._group(name, given)
+        for name, given in definitions.items():
+            if name in groups:  # all of which were counted before the first stage is made
+                stages += groups[name]
             else:
                 stages.append(self._stage(name, None, given, self._scope))
         top = {key: self._top(key, document[key]) for key in TOP_KEYS if key in document}
@@ -418,11 +432,19 @@ class Resolver:
             for key, (reserved, origins) in made.items()
         )
 
+    def _counted(self, count: int) -> None:
+        """So many stages more are about to be made."""
+        self._count += count
+        if self._count > _MAX_STAGES:
+            raise _TemplateError(f"stands for more than {_MAX_STAGES} stages")
+
     def _foreach(self, name: str, data: Any, where: str) -> dict[str, _Choice]:
         """Key in the stage's name -> what `item` and `key` are, and where `item` was taken from."""
         templated, source = False, self._source(data)
         if isinstance(data, str):
             data, templated = self._render.text(data, self._scope, whole=True, options=True)
+        if isinstance(data, (dict, list)):
+            self._counted(len(data))
         if isinstance(data, dict):
             self._warn_of(name, "item", "key")
             made: dict[str, _Choice] = {}
@@ -464,6 +486,7 @@ class Resolver:
                     zip(self._axis(axis, values, f"{where}.{axis}"), _written(values), strict=False)
                 )
             ])  # fmt: skip
+        self._counted(math.prod(map(len, axes)))
         made: dict[str, _Choice] = {}
         for choice in itertools.product(*axes):
             label = "-".join(fragment for fragment, _, _, _ in choice)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gitstage import terminal
 from gitstage.errors import GitstageError
 
 if TYPE_CHECKING:
@@ -53,10 +54,15 @@ class Ui:
             return False
         return True
 
-    def page(self, text: str) -> None:
-        """Many lines of result; through $PAGER where a terminal could not show them all at once."""
+    def page(self, text: str, *, painted: bool = False) -> None:
+        """Many lines of result; through $PAGER where a terminal could not show them all at once.
+
+        `painted`: there are colours of ours in them, and nothing else that a terminal acts on.
+        """
         if self.quiet or not text:
             return
+        if not painted:
+            text = terminal.masked(terminal.neutral(text))
         if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
             import shutil
             import subprocess
@@ -69,7 +75,7 @@ class Ui:
                 env = {"LESS": "FRSX", **os.environ}
                 if subprocess.run(pager, input=text + "\n", encoding="utf-8", env=env).returncode != 127:
                     return
-        print(text)
+        print(text, file=terminal.raw(sys.stdout))
 
     def note(self, text: str) -> None:
         """A line about the work, on stderr, after what was said before."""

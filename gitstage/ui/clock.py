@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from gitstage import events
+from gitstage import events, terminal
 from gitstage.ui import Ui, at_work
 
 _TICK = 1.0  # seconds
@@ -99,7 +99,7 @@ class Clock:
     def _show(self) -> None:
         now = time.monotonic()
         told = [
-            f"{label} {spelled(now - began)}" + (f" of about {spelled(expected)}" if expected else "")
+            f"{terminal.neutral(label)} {spelled(now - began)}" + (f" of about {spelled(expected)}" if expected else "")
             for label, (began, expected) in sorted(self._running.items())
         ]
         with self._lock:
@@ -115,6 +115,7 @@ class Clock:
 
     @staticmethod
     def _write(text: str) -> None:
+        stream = terminal.raw(sys.stderr)
         with contextlib.suppress(OSError):
-            sys.stderr.write(text)
-            sys.stderr.flush()
+            stream.write(text)
+            stream.flush()

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gitstage.contents import Item, Listing
+from gitstage.terminal import neutral
 from gitstage.ui import Ui
 
 Named = tuple[str, Item]
@@ -31,14 +32,14 @@ def as_json(items: Iterable[Named]) -> list[dict[str, Any]]:
 def as_text(ui: Ui, items: Iterable[Named], *, sizes: bool, hashes: bool) -> None:
     """One line for each, with columns for what is asked for."""
     paint = _Painter()
-    rows = [(natural_size(item.size), str(item.digest or ""), paint(name, item)) for name, item in items]
+    rows = [(natural_size(item.size), str(item.digest or ""), paint(neutral(name), item)) for name, item in items]
     width = max((len(size) for size, _, _ in rows), default=0)
     hash_width = max((len(digest) for _, digest, _ in rows), default=0)
     lines = []
     for size, digest, name in rows:
         cells = ([size.rjust(width)] if sizes else []) + ([digest.ljust(hash_width)] if hashes else []) + [name]
         lines.append("  ".join(cells))
-    ui.page("\n".join(lines))
+    ui.page("\n".join(lines), painted=True)
 
 
 def tree(contents: Listing, item: Item, name: str, depth: int | None, *, outs_only: bool) -> Iterator[Named]:
@@ -87,5 +88,5 @@ class _Painter:
         code = next((self._codes[kind] for kind in kinds if kind in self._codes), None)
         if code is None:
             return name
-        shown = item.name or "."
+        shown = neutral(item.name) or "."
         return f"{name[: len(name) - len(shown)]}\033[{code}m{shown}\033[{self._codes.get('rs', '0')}m"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from gitstage import events as happened
+from gitstage import terminal
 from gitstage.pipeline import relative
 from gitstage.ui import Ui
 from gitstage.ui.differences import reason
@@ -37,7 +38,8 @@ def _tell_all(ui: Ui, events: Iterable[happened.Event], cwd: str, clock: Clock |
             ran = True
         done = True
         if isinstance(event, happened.Said):
-            print(f"{event.label} | {event.line}", file=sys.stderr if event.is_error else sys.stdout, flush=True)
+            stream = terminal.raw(sys.stderr if event.is_error else sys.stdout)  # colours of the command's own
+            print(f"{terminal.neutral(event.label)} | {event.line}", file=stream, flush=True)
             continue
         _tell(ui, event, cwd)
     return done

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from gitstage import terminal
 from gitstage.errors import CacheMiss, GitstageError
 from gitstage.pipeline import relative
 from gitstage.ui import Ui
@@ -79,7 +80,7 @@ def _rich_bar(verb: str) -> tuple[Any, Any]:
 
     bar = Progress(
         TextColumn("{task.description} {task.fields[objects]}"), BarColumn(), DownloadColumn(binary_units=True),
-        TransferSpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+        TransferSpeedColumn(), TimeRemainingColumn(), console=Console(file=terminal.raw(sys.stderr)), transient=True,
     )  # fmt: skip
     return bar, bar.add_task(verb, total=None, objects="")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import gitstage
 
 LAYERS = [
-    {"errors", "extras", "progress", "resources"},
+    {"errors", "extras", "progress", "resources", "terminal"},
     {"workers", "digest", "formats", "fs", "ignore", "locks"},
     {"config", "memo", "template", "params"},
     {"tree", "cache", "parsed"},
     {"git", "remote", "pipeline"},
-    {"status", "recorded", "runcache", "store"},
+    {"recorded", "runcache", "status", "store", "trust"},
     {"events", "project", "targets"},
     {"checkout", "collect", "define", "difference", "external", "inspect", "migrate"}
     | {"datafile", "scheduling", "snapshot", "sources", "sync", "verdict"},

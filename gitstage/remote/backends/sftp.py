@@ -56,6 +56,8 @@ _PASSING = re.compile(
     "kex_exchange|temporar|not responding|disconnect|mux_client",
     re.IGNORECASE,
 )
+_SHELL = re.compile(r"[\x00-\x1f\x7f'\"`$\\;&<>|(){}!#*?]")
+"""What ssh's own settings (`ProxyCommand ... %h %r`) would give to a shell."""
 
 
 class SftpBackend(OnlySizes):
@@ -70,8 +72,9 @@ class SftpBackend(OnlySizes):
             port = options.get("port") or parts.port
         except ValueError as error:
             raise ConfigError(f"{self.label}: {error}") from None
-        if not parts.hostname or parts.hostname.startswith("-") or "\n" in url:
-            raise ConfigError(f"{self.label}: names no host")
+        who = f"{parts.hostname or '-'} {options.get('user') or parts.username or ''}"
+        if not parts.hostname or parts.netloc.rpartition("@")[2].startswith("-") or who[0] == "-" or _SHELL.search(who):
+            raise ConfigError(f"{self.label}: names no host, or no user, that ssh may be given")
         if self._program("ssh") == ["ssh"] and not shutil.which("ssh"):
             raise ConfigError(f"{self.label}: needs the program ssh of OpenSSH", "apt-get install openssh-client")
         self.jobs = max(1, int(options.get("jobs") or options.get("max_sessions") or JOBS))

@@ -29,7 +29,9 @@ class Said(NamedTuple):
 class Forked:
     """A program, "dvc" or "git-stage", that answers calls; `close` ends it."""
 
-    def __init__(self, program: str, env: Mapping[str, str]) -> None:
+    def __init__(self, program: str, env: Mapping[str, str], seconds: int = 0) -> None:
+        """`seconds`: a call that takes longer is killed; 0: it may take its time."""
+        self.seconds = seconds
         self.said = tempfile.TemporaryDirectory(prefix="said-")
         self.server = subprocess.Popen(
             [sys.executable, __file__, program], env=dict(env), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -39,7 +41,7 @@ class Forked:
         """Run the program with the arguments `argv` in folder `cwd`; `env` is added to its environment."""
         assert self.server.stdin is not None and self.server.stdout is not None
         paths = [os.path.join(self.said.name, name) for name in ("out", "err")]
-        call = {"argv": list(argv), "cwd": str(cwd), "env": dict(env), "streams": paths}
+        call = {"argv": list(argv), "cwd": str(cwd), "env": dict(env), "streams": paths, "seconds": self.seconds}
         self.server.stdin.write(json.dumps(call) + "\n")
         self.server.stdin.flush()
         code = int(self.server.stdout.readline())
@@ -114,6 +116,7 @@ def answer(main: Any, program: str, call: Any, modules: Any = None) -> None:
     code = 120
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.alarm(call.get("seconds", 0))
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for number, path in enumerate(call["streams"], 1):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
