@@ -12,9 +12,10 @@ from typing import Any
 from gitstage import formats, plots
 from gitstage.digest import checksum
 from gitstage.errors import GitstageError, PipelineError
-from gitstage.fs import FILE_MODE, atomic_write, components
+from gitstage.fs import FILE_MODE, about_to_change, atomic_write, components
 from gitstage.pipeline import Output, Stage, is_inside, join, relative
 from gitstage.project import Project
+from gitstage.tree import Measured
 
 
 def _named(project: Project, word: str, *, whole_files: bool) -> list[Stage]:
@@ -64,6 +65,7 @@ class _Files:
             if data == self._project.worktree.read(path):
                 continue
             if data is None:
+                about_to_change(self._project.folder.absolute(path))
                 self._project.folder.unlink(path)
             else:
                 atomic_write(self._project.worktree.absolute(path), data)
@@ -118,38 +120,31 @@ def remove(project: Project, words: Sequence[str], *, outs: bool, written: list[
         files.change(file, lambda data: formats.update_pipeline(data, file, name, None))  # noqa: B023  called at once
         files.change(lock, lambda data: data and formats.update_lock(data, lock, {name: None}))  # noqa: B023
     gone = [(stage, out) for stage in stages for out in stage.outs]
-    precious: list[str] = []
+    taken: dict[str, Measured | None] = {}
     try:
         for _, out in gone:
-            if outs:
-                precious += _take_away(project, out)
-            elif out.cache:
+            if outs and not out.path.startswith(("../", "/")):
+                taken[out.path] = project.worktree.measure(out.path)
+                if not project.scratch.move_aside(out.path):
+                    del taken[out.path]
+            elif not outs and out.cache:
                 release(project, out.path)
         files.write(written)
     except BaseException:
         project.scratch.restore(project.kept_dir)
         raise
-    kept = os.path.join(project.kept_dir, "remove")
-    for path in precious:
-        project.scratch.keep(path, kept)
+    said = []
+    for path, measured in taken.items():
+        is_lost = measured is not None and bool(project.cache.lacks(measured.content.digest))
+        place = project.let_go(path, measured, kept="remove" if is_lost else None)
+        if place is not None:
+            said.append(f"'{project.relative(path)}' was in no cache; it is kept in {os.path.relpath(place)}")
     project.scratch.forget()
     paths = {out.path for _, out in gone}
     written += _unignored(project, [out.path for _, out in gone if out.cache])
     project.remember_restored({path: digest for path, digest in project.restored().items() if path not in paths})
     project.changed_files(written)
-    return [
-        f"'{project.relative(path)}' was in no cache; it is kept in {os.path.relpath(os.path.join(kept, path))}"
-        for path in precious
-    ]
-
-
-def _take_away(project: Project, out: Output) -> list[str]:
-    """Move an output aside; returns its path if nothing else holds its content."""
-    if out.path.startswith(("../", "/")):
-        return []
-    measured = project.worktree.measure(out.path)
-    project.scratch.move_aside(out.path)
-    return [out.path] if measured is not None and project.cache.lacks(measured.content.digest) else []
+    return said
 
 
 def _unignored(project: Project, paths: Sequence[str]) -> list[str]:
@@ -192,6 +187,9 @@ def move(project: Project, source: str, target: str, written: list[str]) -> None
     ignored = project.ignore([new]) if out.cache else []
     if file != stage.file:
         atomic_write(project.worktree.absolute(file), data)
+    if project.folder.lstat(path) is not None:
+        project.journal.was(path, {"moved": new})
+        project.journal.flush()
     try:
         _rename(project, path, new)
     except BaseException:
@@ -202,6 +200,7 @@ def move(project: Project, source: str, target: str, written: list[str]) -> None
     if file == stage.file:
         atomic_write(project.worktree.absolute(file), data)
     else:
+        about_to_change(project.worktree.absolute(stage.file))
         project.folder.unlink(stage.file)
     written += [*ignored, *_unignored(project, [path]), file, stage.file]
     known = project.restored()
@@ -301,6 +300,8 @@ def release(project: Project, path: str) -> None:
 def _release_file(project: Project, path: str) -> None:
     absolute = project.folder.absolute(path)
     found = os.lstat(absolute)
+    if stat.S_ISLNK(found.st_mode) or found.st_nlink > 1 or stat.S_IMODE(found.st_mode) != FILE_MODE:
+        project.journal.form(path, found)
     if stat.S_ISLNK(found.st_mode) or found.st_nlink > 1:
         temporary = project.scratch.new()
         shutil.copyfile(absolute, temporary)

@@ -336,6 +336,26 @@ class Cache:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path(digest))
 
+    def is_beside(self, folder: str) -> bool:
+        """Can objects be renamed into `folder`, which exists?"""
+        return os.path.isdir(self.folder) and os.stat(folder).st_dev == os.stat(self.folder).st_dev
+
+    def move_out(self, digest: Digest, target: str) -> None:
+        """Move one object, as it is, to the absolute path `target`; a missing one is fine."""
+        self._manifests.pop(digest, None)
+        with contextlib.suppress(FileNotFoundError):
+            _move(self.path(digest), target)
+
+    def move_in(self, source: str, digest: Digest) -> None:
+        """The reverse of `move_out`; an object that is there stays."""
+        path = self.path(digest)
+        if os.path.lexists(path):
+            return
+        self._make_folder(os.path.dirname(path))
+        _move(source, path)
+        self._seen = None
+        self._manifests.pop(digest, None)
+
     def sweep(self, dead: Collection[str]) -> None:
         """Remove temporary files at the top of the cache that processes named in `dead` left (other file system)."""
         for name in os.listdir(self.folder) if dead and os.path.isdir(self.folder) else []:

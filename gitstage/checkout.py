@@ -18,6 +18,7 @@ from gitstage.cache import Cache, make_executable
 from gitstage.digest import Digest
 from gitstage.errors import GitstageError, SystemFailure
 from gitstage.fs import Root, components
+from gitstage.journal import digest_text
 from gitstage.pipeline import Target, is_inside
 from gitstage.project import Project
 from gitstage.tree import Measured, WorkTree
@@ -59,6 +60,8 @@ class OutputPlan(NamedTuple):
     unknown: bool = False
     refused: str | None = None
     own: bool = False
+    now: Measured | None = None
+    """What lies there now."""
 
     @property
     def shown(self) -> str:
@@ -143,7 +146,7 @@ class _Planner:
         present = now is not None or self.worktree.exists(one.path)
         return OutputPlan(
             one.path, is_dir, "modified" if present else "added", tuple(steps),
-            tuple(self._unsaved(steps, one.path, now, one.digest.legacy)),
+            tuple(self._unsaved(steps, one.path, now, one.digest.legacy)), now=now,
         )  # fmt: skip
 
     def _unchanged(self, one: Wanted, now: Measured) -> OutputPlan:
@@ -160,7 +163,9 @@ class _Planner:
                 for path, digest in now.at(one.path).items()
                 if not self.cache.is_linked(self.root.absolute(path), digest)
             ]
-        return OutputPlan(one.path, one.digest.is_dir, "modified" if steps and not self.relink else None, tuple(steps))
+        return OutputPlan(
+            one.path, one.digest.is_dir, "modified" if steps and not self.relink else None, tuple(steps), now=now
+        )
 
     def _part(self, one: Wanted, now: Measured | None) -> OutputPlan:
         assert one.digest is not None and one.part is not None
@@ -178,7 +183,7 @@ class _Planner:
         if steps:
             change = "modified" if now is not None else "added"
         return OutputPlan(
-            one.path, True, change, tuple(steps), tuple(self._unsaved(steps, one.path, now, one.digest.legacy))
+            one.path, True, change, tuple(steps), tuple(self._unsaved(steps, one.path, now, one.digest.legacy)), now=now
         )
 
     def removal(self, path: str, digest: Digest) -> OutputPlan | None:
@@ -192,7 +197,7 @@ class _Planner:
             return None
         steps = _deletions(path, now)
         unsaved = list(self._unsaved(steps, path, now, digest.legacy))
-        return OutputPlan(path, now.is_dir, None if unsaved else "deleted", tuple(steps), tuple(unsaved))
+        return OutputPlan(path, now.is_dir, None if unsaved else "deleted", tuple(steps), tuple(unsaved), now=now)
 
     def _steps(
         self, path: str, now: Measured | None, target: Mapping[str, Digest] | None, digest: Digest, isexec: bool
@@ -261,6 +266,7 @@ def apply(project: Project, planned: Plan, *, force: bool = False) -> Result:
         if out.missing or out.unknown or out.refused or (out.unsaved and not force):
             continue
         try:
+            _note(project, out)
             wanted = []
             for action in out.actions:
                 if action.digest is not None:
@@ -284,6 +290,38 @@ def apply(project: Project, planned: Plan, *, force: bool = False) -> Result:
                 files[kind] += 1
     order = {kind: tuple(sorted(paths, key=lambda p: (not p.endswith("/"), p))) for kind, paths in done.items()}
     return Result(order["added"], order["modified"], order["deleted"], files, errors)
+
+
+def _note(project: Project, out: OutputPlan) -> None:
+    """Write down for undo what is about to be replaced; what the cache does not have is moved there."""
+    journal, root, cache = project.journal, project.folder, project.cache
+    if not out.actions or not journal.is_on:
+        return
+    if root.lstat(out.path) is None:
+        journal.was(out.path, None)
+        journal.flush()
+        return
+    present = out.now.at(out.path) if out.now is not None else {}
+    unsaved = set(out.unsaved)
+    for action in out.actions:
+        path = action.path
+        found = root.lstat(path) if action.kind != "create" else None
+        if found is None:
+            journal.was(path, None)
+            continue
+        digest = present.get(path)
+        if action.kind == "chmod" or (digest is not None and digest == action.digest):
+            journal.form(path, found)
+        elif stat.S_ISDIR(found.st_mode):
+            journal.was(path, {"folder": stat.S_IMODE(found.st_mode)}, whole=False)
+        elif stat.S_ISLNK(found.st_mode):
+            journal.was(path, {"symlink": os.readlink(root.absolute(path))})
+        elif digest is None or path in unsaved or (digest.legacy and not cache.has(digest)):
+            journal.take(path)
+        else:
+            link = {"link": "hardlink"} if found.st_nlink > 1 else {}
+            journal.was(path, {"md5": digest_text(digest), "mode": stat.S_IMODE(found.st_mode), **link})
+    journal.flush()
 
 
 def _do(root: Root, action: Action, within: str) -> None:
@@ -318,8 +356,11 @@ def _drop_empty_folders(project: Project, out: OutputPlan) -> None:
             continue
         if all(not os.path.lexists(os.path.join(folder, one)) for one in folders):
             with contextlib.suppress(OSError):
+                mode = stat.S_IMODE(os.lstat(folder).st_mode)
                 os.rmdir(folder)
-                project.folder.forget(os.path.relpath(folder, project.root).replace(os.sep, "/"))
+                below = os.path.relpath(folder, project.root).replace(os.sep, "/")
+                project.journal.was(below, {"folder": mode}, whole=False)
+                project.folder.forget(below)
 
 
 def remember(project: Project, planned: Plan, gone: Mapping[str, Digest], result: Result) -> None:

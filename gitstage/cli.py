@@ -43,6 +43,7 @@ COMMANDS: dict[str, str] = {
     "update": "Bring imports up to date with where they are from.",
     "get": "Copy what another Git repository has.",
     "get-url": "Copy a file or folder from outside.",
+    "undo": "Bring back what the last commands replaced or removed.",
     "gc": "Delete objects that nothing needs from the cache.",
     "data": "Show which data differs between commit, record and work tree (data status).",
     "why": "Explain why stages are stale: what changed first, and what follows from it.",

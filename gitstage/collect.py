@@ -132,12 +132,13 @@ def plan(
 
 
 def apply(project: Project, planned: Collection) -> int:
-    """Delete the objects of a plan, manifests first; returns how many went."""
-    count = 0
-    for one in sorted(planned.unneeded, key=lambda each: (not each.digest.is_dir, each.path)):
-        project.cache.remove(one.digest)
-        count += 1
-    return count
+    """Take the objects of a plan out of the cache, manifests first; returns how many went. Undo keeps them for a while, if
+    they are not more than it may keep."""
+    ordered = sorted(planned.unneeded, key=lambda each: (not each.digest.is_dir, each.path))
+    if not project.journal.collect(project.cache, [(one.digest, one.size) for one in ordered]):
+        for one in ordered:
+            project.cache.remove(one.digest)
+    return len(ordered)
 
 
 def _grace(project: Project) -> int:

@@ -15,7 +15,7 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from gitstage.errors import PipelineError, SystemFailure
 
@@ -291,6 +291,13 @@ def _make_writable(function: object, path: str, _: object) -> None:
         os.unlink(path)
 
 
+class Recorder(Protocol):
+    """Who writes down what a metadata file held before it changes."""
+
+    def text(self, absolute: str) -> None:
+        """The file at `absolute` is about to be written or deleted."""
+
+
 class Scratch:
     """This process's own folder below `parent` for files that are not yet, or no longer, in their place.
 
@@ -305,6 +312,7 @@ class Scratch:
         self._journal: list[tuple[str, str]] = []
         self._settled: set[str] = set()
         self._numbers = itertools.count(1)
+        self.recorder: Recorder | None = None
         self.dead: list[str] = []
         """Names of the folders that `sweep` removed; temporary files elsewhere begin with them."""
 
@@ -338,19 +346,24 @@ class Scratch:
         self._write_journal()
         return self.root.take(path, target)
 
-    def restore(self, kept: str, paths: Collection[str] | None = None) -> list[str]:
-        """Bring back what was moved aside (of `paths`, if given). What is in the way goes to folder `kept`; its paths are
-        returned."""
+    def restore(self, kept: str, paths: Collection[str] | None = None) -> dict[str, str]:
+        """Bring back what was moved aside (of `paths`, if given). What is in the way goes to folder `kept`; returned are its
+        paths, each with its place there."""
         in_the_way = _bring_back(self.root, self.folder, self._of(paths), kept)
         self.forget(paths)
         return in_the_way
 
-    def keep(self, path: str, kept: str) -> None:
-        """What was moved aside from `path` goes to folder `kept` for good: it can be had from nowhere else."""
+    def keep(self, path: str, kept: str) -> str:
+        """What was moved aside from `path` goes to folder `kept` for good: it can be had from nowhere else.
+
+        Returns its place, in `kept` or, if there is something from earlier, beside it.
+        """
         source = self.aside(path)
+        target = free_place(kept, path)
         if source is not None and os.path.lexists(source):
-            _make_way(kept, path, self.parent)
-            os.replace(source, f"{kept}/{path}")
+            _make_way(kept, target, self.parent)
+            os.replace(source, target)
+        return target
 
     def settle(self, paths: Collection[str] | None = None) -> None:
         """From here on a crash does not bring back what was moved aside (of `paths`); `restore` still does."""
@@ -375,6 +388,10 @@ class Scratch:
             if known == path:
                 return os.path.join(self.folder, name)
         return None
+
+    def is_aside(self, path: str) -> bool:
+        """Was `path`, or a folder around it, moved aside? What lies there now is new."""
+        return any(path == known or path.startswith(known + "/") for known, _ in self._journal)
 
     def _write_journal(self) -> None:
         name = os.path.join(self.folder, "moved")
@@ -428,6 +445,13 @@ class Scratch:
         return [f for f in folders if f != self._folder]
 
 
+def free_place(kept: str, path: str) -> str:
+    """The absolute place for `path` in folder `kept`, under a numbered name where that is taken."""
+    first = os.path.join(kept, *path.split("/"))
+    names = itertools.chain([first], (f"{first}.~{number}~" for number in itertools.count(2)))
+    return next(name for name in names if not os.path.lexists(name))
+
+
 def _lock_if_dead(folder: str) -> int | None:
     """An open handle on a dead owner's folder; None if the owner lives (or makes the folder right now)."""
     try:
@@ -467,30 +491,31 @@ def _read_journal(folder: str) -> list[tuple[str, str]]:
         return []
 
 
-def _bring_back(root: Root, folder: str, journal: list[tuple[str, str]], kept: str) -> list[str]:
-    in_the_way = []
+def _bring_back(root: Root, folder: str, journal: list[tuple[str, str]], kept: str) -> dict[str, str]:
+    in_the_way = {}
     for path, name in reversed(journal):
         source = os.path.join(folder, name)
         if not os.path.lexists(source):
             continue
         if root.lstat(path) is not None:
-            _make_way(kept, path, os.path.dirname(folder))
-            root.take(path, f"{kept}/{path}")
-            in_the_way.append(path)
+            target = os.path.join(kept, *path.split("/"))
+            if os.path.lexists(target):  # which may be an earlier output that exists nowhere else
+                target += ".~failed~"
+                remove_any(target)
+            _make_way(kept, target, os.path.dirname(folder))
+            root.take(path, target)
+            in_the_way[path] = target
         root.put(source, path)
     return in_the_way
 
 
-def _make_way(kept: str, path: str, top: str) -> None:
-    """Make the folders of `path` in folder `kept` below `top`, and nothing there. A stranger may have put links in the way."""
+def _make_way(kept: str, target: str, top: str) -> None:
+    """Make the folders of `target`, in folder `kept` below `top`. A stranger may have put links in the way."""
     if os.path.relpath(kept, top).startswith(os.pardir):
         top = os.path.dirname(kept)
         os.makedirs(top, exist_ok=True)
     with Root(top) as root:
-        inner = f"{os.path.relpath(kept, top)}/{path}".replace(os.sep, "/")
-        root.at(inner, create=True)
-        if root.lstat(inner) is not None:
-            remove_any(root.absolute(inner))
+        root.at(os.path.relpath(target, top).replace(os.sep, "/"), create=True)
 
 
 _default_scratch: Scratch | None = None
@@ -502,11 +527,18 @@ def use_scratch(scratch: Scratch | None) -> None:
     _default_scratch = scratch
 
 
+def about_to_change(path: str) -> None:
+    """The metadata file at absolute `path` is about to be written or deleted."""
+    if _default_scratch is not None and _default_scratch.recorder is not None:
+        _default_scratch.recorder.text(path)
+
+
 def atomic_write(path: str, data: bytes, mode: int | None = None) -> None:
     """Write a whole file or none. An existing file's mode is kept; a symlink is replaced, never written through.
 
     `mode`: permission bits of a new file (default: 0666 less the umask). Raises SystemFailure naming `path`.
     """
+    about_to_change(path)
     try:
         old = os.lstat(path)
         mode = stat.S_IMODE(old.st_mode) if stat.S_ISREG(old.st_mode) else mode

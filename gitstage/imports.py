@@ -295,9 +295,7 @@ def checkout_away(project: Project, path: str) -> None:
     """The data of a partial import goes; what no cache has is kept."""
     measured = project.worktree.measure(path)
     project.scratch.move_aside(path)
-    if measured is not None and project.cache.lacks(measured.content.digest):
-        project.scratch.keep(path, os.path.join(project.kept_dir, "update"))
-    project.scratch.forget()
+    _let_go(project, path, measured, "update")
 
 
 def _open(project: Project, origin: From, transfer: Transfer) -> Repository:
@@ -357,7 +355,7 @@ def _from_folder(project: Project, absolute: str, wdir: str) -> str:
 
 def _put_in(project: Project, temporary: str, path: str, check: Callable[[Measured], None] | None = None) -> Content:
     """A finished copy takes the place of `path`, in the cache and in the work tree, unless `check` raises."""
-    _make_room(project, path)
+    earlier = _make_room(project, path)
     try:
         project.folder.put(temporary, path)
         measured = project.store.keep(path, legacy=False)
@@ -367,17 +365,23 @@ def _put_in(project: Project, temporary: str, path: str, check: Callable[[Measur
     except BaseException:
         project.scratch.restore(project.kept_dir)
         raise
-    project.scratch.forget()
+    _let_go(project, path, earlier, "import")
     project.store.relink(path, measured)
     return measured.content
 
 
-def _make_room(project: Project, path: str) -> None:
+def _make_room(project: Project, path: str) -> Measured | None:
+    """Move what lies there aside; returns what it holds."""
     measured = project.worktree.measure(path)
-    is_lost = measured is not None and bool(project.cache.lacks(measured.content.digest))
     project.scratch.move_aside(path)
-    if is_lost:
-        project.scratch.keep(path, os.path.join(project.kept_dir, "import"))
+    return measured
+
+
+def _let_go(project: Project, path: str, measured: Measured | None, kept: str) -> None:
+    """What was moved aside is not needed any more; what no cache has is kept for good."""
+    is_lost = measured is not None and bool(project.cache.lacks(measured.content.digest))
+    project.let_go(path, measured, kept=kept if is_lost else None)
+    project.scratch.forget()
 
 
 def _bring(project: Project, repository: Repository, commit: str, source: str, path: str) -> Content:
@@ -387,8 +391,7 @@ def _bring(project: Project, repository: Repository, commit: str, source: str, p
     wanted = [checkout.Wanted(path, measured.content.digest)]
     now = project.worktree.measure(path)
     if now is not None and now.content.digest != measured.content.digest and project.cache.lacks(now.content.digest):
-        _make_room(project, path)
-        project.scratch.forget()
+        _let_go(project, path, _make_room(project, path), "import")
     result = checkout.apply(project, checkout.plan(project, wanted), force=True)
     for error in result.errors.values():
         raise error

@@ -19,13 +19,14 @@ from gitstage.digest import Digest
 from gitstage.errors import ConfigError, GitstageError, NoProject, PipelineError, SystemFailure
 from gitstage.fs import Root, Scratch
 from gitstage.git import Repo
+from gitstage.journal import Journal, bury, describe
 from gitstage.locks import PathLocks, RepoLock
 from gitstage.memo import Memo
 from gitstage.parsed import Remembered
 from gitstage.pipeline import Loader, Pipeline, is_outside, relative
 from gitstage.runcache import RunCache
 from gitstage.store import Store
-from gitstage.tree import Tree, WorkTree
+from gitstage.tree import Measured, Tree, WorkTree
 
 if TYPE_CHECKING:
     from gitstage.remote import Remote
@@ -65,6 +66,10 @@ class Project:
         self._repo = repo
         self.folder = Root(root)
         self.scratch = Scratch(os.path.join(self.tmp_dir, "gitstage"), self.folder)
+        self.scratch.recorder = self.journal = Journal(
+            os.path.join(self.scratch.parent, "undo"), self.folder, self.scratch,
+            lambda: self.repo.settings().get("undokeep") if self.repo is not None else None, self.restored,
+        )  # fmt: skip
         fs.use_scratch(self.scratch)
         self.recovered: list[str] = []
         state = [*trust.links(self.dvc_dir, _STATE), *trust.links(self.tmp_dir), *trust.links(self.scratch.parent)]
@@ -148,6 +153,7 @@ class Project:
 
     def close(self) -> None:
         """Keep what was learnt and tidy up. What was moved aside and not settled returns."""
+        self.journal.finish()
         if "memo" in self.__dict__:
             self.memo.close()
         fs.use_scratch(None)
@@ -160,12 +166,37 @@ class Project:
         output returned, and earlier outputs that no cache has."""
         return os.path.join(self.scratch.parent, "kept")
 
+    def let_go(self, path: str, measured: Measured | None, *, kept: str | None = None) -> str | None:
+        """What was moved aside from `path`, and held what was `measured`, has been replaced: undo may want it back.
+
+        `kept`: it can be had from nowhere else, and goes to that folder of `kept_dir` for good; its place is returned.
+        """
+        if kept is not None:
+            place = self.scratch.keep(path, os.path.join(self.kept_dir, kept))
+            self.journal.was(path, {"place": os.path.relpath(place, self.kept_dir).replace(os.sep, "/")})
+            self.journal.flush()
+            return place
+        location = self.scratch.aside(path)
+        if location is None or not self.journal.is_on:
+            return None
+        if not os.path.lexists(location):
+            self.journal.was(path, None)
+        else:
+            state = describe(self.cache, location, measured)
+            if state is None:
+                self.journal.keep(path, location)
+            else:
+                self.journal.was(path, state)
+        self.journal.flush()
+        return None
+
     def sweep(self) -> None:
         """Tidy up behind killed processes of ours."""
         if os.path.isdir(self.scratch.parent):
             self.recovered = self.scratch.sweep(self.kept_dir)
             if self.scratch.dead:
                 self.cache.sweep(self.scratch.dead)
+            bury(self.journal.parent, self.scratch.parent)
 
     @cached_property
     def repo(self) -> Repo | None:
@@ -319,7 +350,7 @@ class Project:
 
     @cached_property
     def store(self) -> Store:
-        return Store(self.worktree, self.cache, self.folder, legacy=self.layout == 2)
+        return Store(self.worktree, self.cache, self.folder, legacy=self.layout == 2, journal=self.journal)
 
     @cached_property
     def reader(self) -> Remembered:

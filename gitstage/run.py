@@ -39,6 +39,7 @@ from gitstage.events import (
 )
 from gitstage.fs import atomic_write, components
 from gitstage.git import clean_env
+from gitstage.journal import State, describe
 from gitstage.locks import RepoLock
 from gitstage.pipeline import Output, Pipeline, Stage, Target
 from gitstage.project import Project
@@ -644,25 +645,36 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
     """Outputs out of the way; back again if the body fails. `only_unsaved`: those whose content is in the cache stay."""
     project = run.project
     scratch = project.scratch
-    kept = os.path.join(project.kept_dir, stage.name or posixpath.basename(stage.file))
+    kept = stage.name or posixpath.basename(stage.file)
     precious: list[str] = []
     paths = [out.path for out in outs]
+    earlier: dict[str, Measured | None] = {}
+    around = _around(project, stage)
 
     def settle() -> list[str]:
-        for path in precious:
-            scratch.keep(path, kept)
+        said = []
+        for path, state in around.items():
+            project.journal.was(path, state, whole=state is None or "folder" not in state)
+        around.clear()
+        for path, measured in earlier.items():
+            place = project.let_go(path, measured, kept=kept if path in precious else None)
+            if place is not None:
+                said.append(f"the earlier '{path}' was in no cache; it is kept in {os.path.relpath(place)}")
+        earlier.clear()
         scratch.settle(paths)
-        return [f"the earlier '{path}' was in no cache; it is kept in {_seen(kept, path)}" for path in precious]
+        return said
 
     try:
         for out in outs:
-            if not _is_saved(project, stage, out):
+            measured = project.worktree.measure(out.path)
+            if not _is_saved(project, stage, out, measured):
                 precious.append(out.path)
             elif only_unsaved:
                 continue
             if out.path.startswith(("../", "/")):
                 _remove_outside(project, out)
             else:
+                earlier[out.path] = measured
                 scratch.move_aside(out.path)
         run.settle = settle
         yield
@@ -673,9 +685,9 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
     except BaseException as error:
         for out in outs:
             _remove_special(project, out)
-        for path in scratch.restore(kept, paths):
+        for path, place in scratch.restore(os.path.join(project.kept_dir, kept), paths).items():
             if isinstance(error, GitstageError) and error.hint is None:
-                error.hint = f"what it wrote to {path} is kept in {_seen(kept, path)}"
+                error.hint = f"what it wrote to {path} is kept in {os.path.relpath(place)}"
         raise
     finally:
         run.settle = None
@@ -683,9 +695,20 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
     scratch.forget(paths)
 
 
-def _seen(folder: str, path: str) -> str:
-    """Where `path` lies in the absolute `folder`, as seen from here."""
-    return os.path.relpath(os.path.join(folder, path))
+def _around(project: Project, stage: Stage) -> dict[str, State]:
+    """What else the command is about to change, for undo: folders that it will make, and outputs that it finds and changes
+    in place, if the cache can give them back."""
+    found: dict[str, State] = {}
+    for out in stage.outs if project.journal.is_on else ():
+        if out.path.startswith(("../", "/")):
+            continue
+        for folder in project.journal.missing_parents(out.path):
+            found[folder] = {"folder": False}
+        if out.persist:
+            state = describe(project.cache, project.worktree.absolute(out.path), project.worktree.measure(out.path))
+            if state is not None or not project.worktree.exists(out.path):
+                found[out.path] = state
+    return found
 
 
 def _remove_special(project: Project, out: Output) -> None:
@@ -697,9 +720,8 @@ def _remove_special(project: Project, out: Output) -> None:
         project.folder.unlink(out.path)
 
 
-def _is_saved(project: Project, stage: Stage, out: Output) -> bool:
+def _is_saved(project: Project, stage: Stage, out: Output, measured: Measured | None) -> bool:
     """Can what lies at an output be had again: from the cache, or by running what the lock recorded?"""
-    measured = project.worktree.measure(out.path)
     if measured is None:
         return True
     digest = measured.content.digest
@@ -873,6 +895,10 @@ def _write_lock(run: _Run, stage: Stage, entry: dict[str, Any]) -> Iterator[Even
     }
     for message in run.settle() if run.settle is not None else ():
         yield Warned(stage.label(project.cwd), message)
+    for out in stage.outs:
+        project.journal.after(
+            out.path, _digest(next((e for e in entry.get("outs", ()) if e["path"] == out.spelled), {}))
+        )
     if new != old:
         atomic_write(project.worktree.absolute(path), new)
         run.written.append(path)

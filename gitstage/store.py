@@ -12,6 +12,7 @@ from gitstage.cache import SMALL, Cache, make_executable
 from gitstage.digest import Content, Digest
 from gitstage.errors import GitstageError, PipelineError, StageFailed
 from gitstage.fs import FILE_MODE, Root, in_threads
+from gitstage.journal import Journal
 from gitstage.memo import Stamp, stamp
 from gitstage.pipeline import Dependency, Entry, Output, Stage
 from gitstage.tree import Measured, WorkTree
@@ -43,8 +44,10 @@ def data_entry(path: str, content: Content) -> dict[str, Any]:
 class Store:
     """Saves outputs of `worktree` in `cache`. `legacy`: new entries are written as DVC 1 and 2 did."""
 
-    def __init__(self, worktree: WorkTree, cache: Cache, root: Root, *, legacy: bool) -> None:
-        self.worktree, self.cache, self.root, self.legacy = worktree, cache, root, legacy
+    def __init__(
+        self, worktree: WorkTree, cache: Cache, root: Root, *, legacy: bool, journal: Journal | None = None
+    ) -> None:
+        self.worktree, self.cache, self.root, self.legacy, self.journal = worktree, cache, root, legacy, journal
         self._in_place: set[str] = set()
         """Files (absolute) that became the object, or were copied to it, and so need no relinking."""
 
@@ -123,7 +126,10 @@ class Store:
             found = os.stat(absolute)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        notes = may_link and self.journal is not None and self.cache.link_type == "hardlink"  # see Cache.take
         if stat.S_ISREG(found.st_mode):
+            if notes:
+                self._note_form(path)
             known = self.worktree.memo.file(absolute, found, legacy=legacy)
             digest, in_place = self.cache.take(absolute, stamp(found), known=known, legacy=legacy, may_link=may_link)
             if in_place:
@@ -131,6 +137,8 @@ class Store:
             return Measured(Content(digest, found.st_size, None, bool(found.st_mode & stat.S_IXUSR)))
         if not stat.S_ISDIR(found.st_mode):
             raise PipelineError(f"{path}: is not a file or directory")
+        for name, _ in self.worktree.walk(path) if notes else ():
+            self._note_form(f"{path}/{name}")
         held = self.cache.complete(recorded) if recorded is not None and recorded.legacy == legacy else frozenset()
         files = self._keep_files(path, absolute, legacy, may_link, held)
         digest = self.cache.add_manifest({name: one for name, (one, _) in files.items()}, legacy=legacy)
@@ -192,15 +200,22 @@ class Store:
         if not single and absolute in self._in_place:
             self._in_place.discard(absolute)
         elif not self.cache.is_linked(absolute, digest):
+            self._note_form(path)
             return [(digest, path, isexec)]
         elif single and self.cache.link_type in ("copy", "reflink"):
             mode = FILE_MODE | (stat.S_IXUSR if isexec else 0)
             found = os.lstat(absolute)
             if stat.S_IMODE(found.st_mode) != mode:
+                self._note_form(path, found)
                 os.chmod(absolute, mode)
         elif single and isexec:
             make_executable(absolute)
         return []
+
+    def _note_form(self, path: str, found: os.stat_result | None = None) -> None:
+        """Write down for undo what kind of file it is."""
+        if self.journal is not None:
+            self.journal.form(path, found)
 
     def unprotect(self, path: str) -> None:
         """Replace links into the cache by copies, so that writing to them cannot reach an object."""

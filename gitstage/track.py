@@ -224,8 +224,11 @@ def bring_in(project: Project, source: str, target: str, *, force: bool) -> str:
         remove_any(temporary)
         project.scratch.restore(project.kept_dir)
         raise
-    if replaced is not None and project.cache.lacks(replaced.content.digest):
-        project.scratch.keep(path, os.path.join(project.kept_dir, "add"))
+    if project.scratch.aside(path) is None:
+        project.journal.was(path, None)
+    else:
+        is_lost = replaced is not None and bool(project.cache.lacks(replaced.content.digest))
+        project.let_go(path, replaced, kept="add" if is_lost else None)
     project.scratch.forget()
     return path
 

@@ -31,6 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seeds", metavar="A-B", help="the seeds to play in tests/differential instead of the fixed ones")
     group.addoption("--no-shrink", action="store_true", help="print the whole scenario that failed, not a small one")
 
+    group = parser.getgroup("undo")
+    group.addoption("--undo-sequences", metavar="N", type=int, default=3, help="random sequences to play and to undo")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "sequence" in metafunc.fixturenames:
+        metafunc.parametrize("sequence", range(metafunc.config.getoption("--undo-sequences")))
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if not config.getoption("--golden-text"):

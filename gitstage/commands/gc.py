@@ -44,10 +44,11 @@ def command(
     """
     import contextlib
 
-    from gitstage import collect
+    from gitstage import collect, undo
     from gitstage.collect import Scope
     from gitstage.project import Project, opened
     from gitstage.ui import Ui
+    from gitstage.ui.contents import natural_size
 
     if num is not None and rev is None and not all_branches:
         raise UsageError("--num needs --rev or --all-branches", "git stage gc --rev HEAD -n 5")
@@ -90,6 +91,9 @@ def command(
                 ui.say(f"{done} {len(gone)} object{plural} from {name} cache.")
             else:
                 ui.say(f"No unused '{name}' cache to remove.")
+        kept = undo.kept_size(project) if planned.unneeded and not dry else 0
+        if kept:
+            ui.note(f"{natural_size(kept)} are kept for git stage undo; git stage undo --forget frees them now")
         if collected is not None and there is not None:
             _tell(ui, collected, there.name, dry=dry)
 

@@ -353,6 +353,7 @@ class Repo:
         if self._read(path) == data:
             return
         if data is None:
+            fs.about_to_change(self._absolute(path))
             os.unlink(self._absolute(path))
         else:
             fs.atomic_write(self._absolute(path), data)

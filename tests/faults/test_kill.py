@@ -16,7 +16,7 @@ from support import Repo, kill_group, md5
 KILLS = int(os.environ.get("GITSTAGE_KILLS", "6"))
 FILES = 300
 
-ALLOWED_TMP = re.compile(r"btime|lock|rwlock|rwlock\.lock|gitstage/kept/.*")
+ALLOWED_TMP = re.compile(r"btime|lock|rwlock|rwlock\.lock|gitstage/(kept|undo)/.*")
 """What may stay in `.dvc/tmp`: DVC's own files, and what a command that failed had made, for the user to look at."""
 
 COMMAND = "mkdir -p made; cp big/* made/; echo x >> made/000"

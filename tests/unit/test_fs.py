@@ -126,7 +126,7 @@ def test_moved_aside_and_back(tmp_path: Path, root: Root) -> None:
     assert scratch.move_aside("out")
     assert not scratch.move_aside("none")
     (tmp_path / "root/out").write_text("what a command wrote")
-    assert scratch.restore(str(tmp_path / "kept")) == ["out"]
+    assert [*scratch.restore(str(tmp_path / "kept"))] == ["out"]
     assert (tmp_path / "root/out/old").read_text() == "old"
     assert (tmp_path / "kept/out").read_text() == "what a command wrote"
     scratch.close()
