@@ -44,6 +44,9 @@ class Cache:
         self._made: set[str] = set()
         self._same_device: bool | None = None
         self._seen: tuple[int, bytes | None] | None = None
+        self._verified: set[Digest] | None = None
+        self.put_away: dict[Digest, str] = {}
+        """Wrong objects that were moved out of the cache, with their new places."""
 
     def path(self, digest: Digest) -> str:
         """Where the object lies, or would."""
@@ -58,7 +61,19 @@ class Cache:
             return False
         if not stat.S_ISREG(found.st_mode):
             return False
+        if self._verified is not None:
+            return self._is_verified(path, found, digest)
         return stat.S_IMODE(found.st_mode) & ~_EXECUTABLE == PROTECTED or self._reverify(path, found, digest)
+
+    def distrust(self) -> None:
+        """From here on no object counts as there before it was read and found right, whatever its mode."""
+        self._verified = set()
+
+    def _is_verified(self, path: str, found: os.stat_result, digest: Digest) -> bool:
+        assert self._verified is not None
+        if digest not in self._verified and self._reverify(path, found, digest):
+            self._verified.add(digest)
+        return digest in self._verified
 
     def _reverify(self, path: str, found: os.stat_result, digest: Digest) -> bool:
         with open(path, "rb") as stream:
@@ -68,7 +83,7 @@ class Cache:
                 os.chmod(path, PROTECTED | stat.S_IMODE(found.st_mode) & _EXECUTABLE)
             return True
         with contextlib.suppress(OSError):
-            self.quarantine(digest)
+            self.put_away[digest] = self.quarantine(digest)
         return False
 
     def is_corrupt(self, digest: Digest) -> bool:
@@ -94,13 +109,17 @@ class Cache:
         if not digest.is_dir:
             return []
         name = f"{digest} {digest.legacy} {self.folder}"
-        seen = self._folders_seen()
+        seen = self._folders_seen() if self._verified is None else None
         if seen is not None and self.memo.is_complete(name, seen):
             return []
         listing = self.manifest(digest)
         if listing is None:
             return [digest]
-        missing = [one for one in dict.fromkeys(listing.values()) if not self.has(one)]
+        wanted = list(dict.fromkeys(listing.values()))
+        if self._verified is None:
+            missing = [one for one in wanted if not self.has(one)]
+        else:
+            missing = [one for one, is_there in zip(wanted, in_threads(self.has, wanted), strict=True) if not is_there]
         if seen is not None and not missing and len(listing) > _FEW:
             self.memo.remember_complete(name, seen)
         return missing

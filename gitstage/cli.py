@@ -44,6 +44,7 @@ COMMANDS: dict[str, str] = {
     "get": "Copy what another Git repository has.",
     "get-url": "Copy a file or folder from outside.",
     "undo": "Bring back what the last commands replaced or removed.",
+    "fsck": "Check that every object of the cache is what its name says.",
     "gc": "Delete objects that nothing needs from the cache.",
     "data": "Show which data differs between commit, record and work tree (data status).",
     "why": "Explain why stages are stale: what changed first, and what follows from it.",

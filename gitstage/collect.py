@@ -203,6 +203,19 @@ def _of_project(project: Project, scope: Scope) -> set[Digest]:
     return found
 
 
+def digests_by_commit(project: Project) -> Iterator[tuple[str, set[str]]]:
+    """Every commit of any ref and stash, with all that looks like a digest (32 hex digits) in its pipeline files."""
+    repo = project.repo
+    if repo is None:
+        return
+    known: dict[frozenset[tuple[str, bytes]], set[str]] = {}
+    for commit in dict.fromkeys([*revisions(repo, Scope(commits=True)), *_stashes(repo)]):
+        texts = frozenset(_texts(repo.commit(commit, project.prefix, project.memo, bulk=True)))
+        if texts not in known:
+            known[texts] = {match[1].decode() for _, data in texts for match in _DIGEST.finditer(data)}
+        yield commit, known[texts]
+
+
 def _below(repo: Repo, project: Project) -> list[str]:
     return [project.from_repo(path) for path in repo.pipeline_files(project.prefix)]
 

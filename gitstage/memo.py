@@ -160,6 +160,14 @@ class Memo:
 
     # -- manifests -----------------------------------------------------------------------------------------
 
+    def forget_wholes(self) -> None:
+        """Forget what is known of whole folders: something that it was made of turned out to be wrong."""
+        self._new_wholes.clear()
+        with contextlib.suppress(sqlite3.Error, OSError):
+            if db := self._open():
+                with db:
+                    db.execute("DELETE FROM whole")
+
     def is_complete(self, manifest: str, seen: bytes) -> bool:
         """Were all objects of a manifest (named with its cache) there when the cache's folders were as `seen` says?"""
         known = self._new_complete.get(manifest)

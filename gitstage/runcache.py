@@ -63,10 +63,18 @@ class RunCache:
             found = formats.load(data, name)
         except FormatError:
             return False
-        if not _is_result(found) or name != f"{key_of(found)[:2]}/{key_of(found)}/{value_of(found)}":
+        if not _is_named(found, name):
             return False
         self._write(name, data)
         return True
+
+    def is_right(self, name: str) -> bool:
+        """Is the file `name`, relative to the folder, the result that its name says?"""
+        try:
+            with open(f"{self.folder}/{name}", "rb") as stream:
+                return _is_named(formats.load(stream.read(), name), name)
+        except (FormatError, OSError):
+            return False
 
     def _write(self, name: str, data: bytes) -> None:
         path = f"{self.folder}/{name}"
@@ -117,6 +125,10 @@ def _results(folder: str, names: Iterable[str]) -> Iterator[dict[str, Any]]:
                 found = formats.load(stream.read(), name)
             if _is_result(found):
                 yield found
+
+
+def _is_named(found: Any, name: str) -> bool:
+    return _is_result(found) and name == f"{key_of(found)[:2]}/{key_of(found)}/{value_of(found)}"
 
 
 def _is_result(found: Any) -> bool:

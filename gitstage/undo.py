@@ -247,7 +247,7 @@ def _check_there(project: Project, entry: Entry, path: str, state: State, *, is_
         return
     if "md5" in state:
         digest = _digest(state)
-        missing = [one for one in project.cache.lacks(digest) if _kept_object(project, one) is None]
+        missing = [one for one in project.cache.lacks(digest) if kept_object(project, one) is None]
         if missing and not (is_first and _holds(project, path, digest)):
             raise CacheMiss(f"{path}: {missing[0]} is not in the cache any more, so it cannot come back")
     source = _source(project, entry, state)
@@ -306,7 +306,7 @@ def _digest(state: Mapping[str, Any]) -> Digest:
         raise GitstageError(f"the journal of undo: {error}", "git stage undo --forget") from None
 
 
-def _kept_object(project: Project, digest: Digest) -> str | None:
+def kept_object(project: Project, digest: Digest) -> str | None:
     """Where an object is that `gc` took out of the cache, in this or another work tree."""
     for root in (project.root, *other_roots(project)):
         parent = os.path.join(root, ".dvc", "tmp", "gitstage", "undo")
@@ -538,7 +538,7 @@ class _Way:
     def _fetch(self, digest: Digest) -> None:
         """An object that `gc` took out of the cache comes back to it."""
         if not self._project.cache.has(digest):
-            kept = _kept_object(self._project, digest)
+            kept = kept_object(self._project, digest)
             if kept is not None:
                 self._project.cache.adopt(kept, digest)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 @option("-d", "--with-deps", is_flag=True, help="Also what the targets depend on.")
 @option("-R", "--recursive", is_flag=True, help="All outputs in the given directories.")
 @option("-f", "--force", is_flag=True, help="Also replace files whose content is in no cache.")
-@option("--relink", is_flag=True, help="Make anew what is no link to the cache of the configured kind.")
+@option("--relink", is_flag=True, help="Make all links to the cache anew.")
+@option("--verify", is_flag=True, help="Read each object first, and use none that is corrupt.")
 @option("--allow-missing", is_flag=True, help="It is no error if the cache lacks something.")
 @volume
 @argument("targets", nargs=-1)
 def command(
     targets: tuple[str, ...], summary: bool, with_deps: bool, recursive: bool, force: bool, relink: bool,
-    allow_missing: bool, quiet: bool, verbose: int,
+    verify: bool, allow_missing: bool, quiet: bool, verbose: int,
 ) -> None:  # fmt: skip
     """Make the outputs in the work tree what dvc.lock and *.dvc say, from the cache.
 
@@ -41,6 +43,8 @@ def command(
             _fetch(ui, project, targets, with_deps=with_deps, recursive=recursive)
         with lock:
             project.sweep()
+            if verify:
+                project.cache.distrust()
             chosen = select(project.load_pipeline(), targets, with_deps=with_deps, recursive=recursive)
             bring(ui, project, chosen, force=force, relink=relink, allow_missing=allow_missing, summary=summary)
 
@@ -91,8 +95,9 @@ def bring(
             f"{shown}{f' and {more} more' if more > 0 else ''}: would be lost, the content is in no cache",
             "git stage commit to keep it, or git stage checkout --force to lose it",
         )
-    with at_work(ui, "Restoring"):
-        result = checkout.apply(project, planned, force=force)
+    for digest, place in project.cache.put_away.items():
+        ui.note(f"object {digest} was corrupt; it is put away as {os.path.relpath(place)}")
+    result = checkout.apply(project, planned, force=force)
     checkout.remember(project, planned, gone, result)
     outputs.tell(ui, result, project.cwd, summary=summary)
     if fetched is not None:

@@ -93,7 +93,7 @@ def command(
                 ui.say(f"No unused '{name}' cache to remove.")
         kept = undo.kept_size(project) if planned.unneeded and not dry else 0
         if kept:
-            ui.note(f"{natural_size(kept)} are kept for git stage undo; git stage undo --forget frees them now")
+            ui.note(f"{natural_size(kept)} bytes are kept for git stage undo; git stage undo --forget frees them now")
         if collected is not None and there is not None:
             _tell(ui, collected, there.name, dry=dry)
 

@@ -47,7 +47,7 @@ def command(
             _list(ui, project, as_json=as_json)
         elif forget:
             size = undo.kept_size(project) if dry else undo.forget(project)
-            ui.say(f"{'Would free' if dry else 'Freed'} {natural_size(size)}.")
+            ui.say(f"{'Would free' if dry else 'Freed'} {natural_size(size)} bytes.")
         elif dry:
             for entry in undo.preview(project, steps, force=force):
                 ui.say(f"Would undo: {entry.command}")

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -245,7 +246,7 @@ def test_gc_says_what_is_kept_and_dvc_collects_beside_it(ran: Repo) -> None:
     before = ran.cache()
     got = ran.stage("gc", "-w", "-f", check=True)
     assert "Removed 3 objects from repo cache." in got.stdout
-    assert "are kept for git stage undo; git stage undo --forget frees them now" in got.stderr
+    assert "bytes are kept for git stage undo; git stage undo --forget frees them now" in got.stderr
     assert "Removed" not in ran.dvc("gc", "-w", "-f", check=True).stdout
     assert ran.dvc("status", check=True).stdout == "Data and pipelines are up to date.\n"
     ran.stage("undo", check=True)
@@ -340,6 +341,52 @@ def test_a_command_that_died_can_be_undone(ran: Repo) -> None:
     assert "checkout -f: " in got.stdout
     ran.stage("undo", check=True)
     assert look(ran) == before
+
+
+DIE = """
+import os, sys
+from gitstage import cli, undo
+left, real = int(sys.argv[1]), undo._Way._bring_back
+def bring_back(*args):
+    global left
+    left -= 1
+    if left < 0:
+        os._exit(9)
+    real(*args)
+undo._Way._bring_back = bring_back
+sys.exit(cli.main(["undo", "-n", sys.argv[2]]))
+"""
+
+
+def test_an_undo_that_died_can_be_undone(ran: Repo) -> None:
+    """Killed before each of its steps, on the way back and forth: the next undo brings all to one of the two states."""
+    ran.write({"m": "metric\n"})
+    ran.stage(
+        "run", "-n", "t", "-d", "src", "-M", "m", "-o", "new/o", "mkdir -p new && cp src new/o && cp src m", check=True
+    )
+    ran.stage("remove", "--outs", "dir.dvc", "t", check=True)
+    states = [look(ran)]
+    ran.stage("undo", "2", check=True)
+    states.append(look(ran))
+    ran.stage("undo", check=True)
+    assert lost(states[0], look(ran)) == []
+    paths = sum(len(json.loads(line)) == 2 for line in _journals(ran))
+    for step in range(0, paths, 2):
+        assert ran.run(sys.executable, "-c", DIE, str(step), "2").returncode == 9
+        ran.stage("undo", check=True)
+        assert lost(states[0], look(ran)) == [], step
+        ran.stage("undo", "2", check=True)
+        assert lost(states[1], look(ran)) == [], step
+        code = ran.run(sys.executable, "-c", DIE, str(step // 2), "1").returncode
+        ran.stage("undo", *([] if code == 9 else ["2"]), check=True)
+        assert lost(states[0] if code == 9 else states[1], look(ran)) == [], step
+        if code != 9:
+            ran.stage("undo", check=True)
+
+
+def _journals(repo: Repo) -> list[str]:
+    folders = (repo.path / ".dvc/tmp/gitstage/undo").iterdir()
+    return [line for folder in folders for line in (folder / "journal").read_text().splitlines() if '"was"' in line]
 
 
 def test_a_command_at_work_cannot_be_undone(ran: Repo) -> None:

@@ -16,7 +16,7 @@ LAYERS = [
     {"checkout", "collect", "define", "difference", "external", "inspect", "migrate"}
     | {"datafile", "scheduling", "snapshot", "sources", "sync", "verdict"},
     {"contents", "dag", "plots", "run", "undo", "values", "why"},
-    {"amend", "track"},
+    {"amend", "fsck", "track"},
     {"imports"},
     {"merge", "shim", "ui"},
     {"hooks"},
