@@ -166,7 +166,8 @@ class Journal:
                 os.mkdir(self.folder, 0o700)
                 break
             self.number += 1
-        self._stream = open(f"{self.folder}/journal", "x", encoding="ascii")  # noqa: SIM115  open as long as we are
+        buffering = 1 if undone else -1  # an undo goes step by step
+        self._stream = open(f"{self.folder}/journal", "x", buffering, encoding="ascii")  # noqa: SIM115  as long as we are
         self._before = self._restored()
         self._undone = undone
         self._write(
