@@ -18,7 +18,6 @@ from gitstage.cache import Cache, make_executable
 from gitstage.digest import Digest
 from gitstage.errors import GitstageError, SystemFailure
 from gitstage.fs import Root, components
-from gitstage.journal import digest_text
 from gitstage.pipeline import Target, is_inside
 from gitstage.project import Project
 from gitstage.tree import Measured, WorkTree
@@ -297,6 +296,8 @@ def _note(project: Project, out: OutputPlan) -> None:
     journal, root, cache = project.journal, project.folder, project.cache
     if not out.actions or not journal.is_on:
         return
+    from gitstage.journal import digest_text
+
     if root.lstat(out.path) is None:
         journal.was(out.path, None)
         journal.flush()

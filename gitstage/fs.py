@@ -15,7 +15,7 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from gitstage.errors import PipelineError, SystemFailure
 
@@ -263,6 +263,14 @@ def _is_link(name: str, fd: int) -> bool:
     return False
 
 
+def names(folder: str) -> list[str]:
+    """What is in a folder, in no order; nothing if there is no such folder."""
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def remove_any(path: str) -> None:
     """Remove a file, symlink or whole folder of our own; nothing there is fine."""
     try:
@@ -291,13 +299,6 @@ def _make_writable(function: object, path: str, _: object) -> None:
         os.unlink(path)
 
 
-class Recorder(Protocol):
-    """Who writes down what a metadata file held before it changes."""
-
-    def text(self, absolute: str) -> None:
-        """The file at `absolute` is about to be written or deleted."""
-
-
 class Scratch:
     """This process's own folder below `parent` for files that are not yet, or no longer, in their place.
 
@@ -312,7 +313,8 @@ class Scratch:
         self._journal: list[tuple[str, str]] = []
         self._settled: set[str] = set()
         self._numbers = itertools.count(1)
-        self.recorder: Recorder | None = None
+        self.recorder: Callable[[str], None] | None = None
+        """Told of each file (absolute) that is about to be written or deleted as a whole."""
         self.dead: list[str] = []
         """Names of the folders that `sweep` removed; temporary files elsewhere begin with them."""
 
@@ -528,9 +530,9 @@ def use_scratch(scratch: Scratch | None) -> None:
 
 
 def about_to_change(path: str) -> None:
-    """The metadata file at absolute `path` is about to be written or deleted."""
+    """The file at absolute `path` is about to be written or deleted as a whole."""
     if _default_scratch is not None and _default_scratch.recorder is not None:
-        _default_scratch.recorder.text(path)
+        _default_scratch.recorder(path)
 
 
 def atomic_write(path: str, data: bytes, mode: int | None = None) -> None:

@@ -23,7 +23,7 @@ from typing import IO, Any, NamedTuple
 from gitstage.cache import Cache
 from gitstage.digest import Digest, hash_bytes
 from gitstage.errors import ConfigError
-from gitstage.fs import FILE_MODE, Root, Scratch, remove_any
+from gitstage.fs import FILE_MODE, Root, Scratch, names, remove_any
 from gitstage.tree import Measured
 
 State = Mapping[str, Any] | None
@@ -90,12 +90,8 @@ class Slot(NamedTuple):
 
 def slots(parent: str) -> list[Slot]:
     """The folders below `parent`, oldest first."""
-    try:
-        names = os.listdir(parent)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
     found = []
-    for name in names:
+    for name in names(parent):
         match = _NAME.fullmatch(name)
         if match is not None:
             when, size = match[2], match[3]

@@ -19,7 +19,6 @@ from gitstage.digest import Digest
 from gitstage.errors import ConfigError, GitstageError, NoProject, PipelineError, SystemFailure
 from gitstage.fs import Root, Scratch
 from gitstage.git import Repo
-from gitstage.journal import Journal, bury, describe
 from gitstage.locks import PathLocks, RepoLock
 from gitstage.memo import Memo
 from gitstage.parsed import Remembered
@@ -29,6 +28,7 @@ from gitstage.store import Store
 from gitstage.tree import Measured, Tree, WorkTree
 
 if TYPE_CHECKING:
+    from gitstage.journal import Journal
     from gitstage.remote import Remote
 
 _STATE = re.compile("tmp|cache")
@@ -66,10 +66,7 @@ class Project:
         self._repo = repo
         self.folder = Root(root)
         self.scratch = Scratch(os.path.join(self.tmp_dir, "gitstage"), self.folder)
-        self.scratch.recorder = self.journal = Journal(
-            os.path.join(self.scratch.parent, "undo"), self.folder, self.scratch,
-            lambda: self.repo.settings().get("undokeep") if self.repo is not None else None, self.restored,
-        )  # fmt: skip
+        self.scratch.recorder = self._about_to_change
         fs.use_scratch(self.scratch)
         self.recovered: list[str] = []
         state = [*trust.links(self.dvc_dir, _STATE), *trust.links(self.tmp_dir), *trust.links(self.scratch.parent)]
@@ -153,7 +150,8 @@ class Project:
 
     def close(self) -> None:
         """Keep what was learnt and tidy up. What was moved aside and not settled returns."""
-        self.journal.finish()
+        if "journal" in self.__dict__:
+            self.journal.finish()
         if "memo" in self.__dict__:
             self.memo.close()
         fs.use_scratch(None)
@@ -165,6 +163,24 @@ class Project:
         """Where bytes go that exist nowhere else and had to make room: what a failed command wrote where an earlier
         output returned, and earlier outputs that no cache has."""
         return os.path.join(self.scratch.parent, "kept")
+
+    @property
+    def _undo_dir(self) -> str:
+        return os.path.join(self.scratch.parent, "undo")
+
+    @cached_property
+    def journal(self) -> Journal:
+        """What the command at work replaces and removes is written down there, for undo."""
+        from gitstage.journal import Journal
+
+        return Journal(
+            self._undo_dir, self.folder, self.scratch,
+            lambda: self.repo.settings().get("undokeep") if self.repo is not None else None, self.restored,
+        )  # fmt: skip
+
+    def _about_to_change(self, absolute: str) -> None:
+        if absolute.startswith(self.root + os.sep) and not absolute.startswith(self.dvc_dir + os.sep):
+            self.journal.text(absolute)
 
     def let_go(self, path: str, measured: Measured | None, *, kept: str | None = None) -> str | None:
         """What was moved aside from `path`, and held what was `measured`, has been replaced: undo may want it back.
@@ -182,6 +198,8 @@ class Project:
         if not os.path.lexists(location):
             self.journal.was(path, None)
         else:
+            from gitstage.journal import describe
+
             state = describe(self.cache, location, measured)
             if state is None:
                 self.journal.keep(path, location)
@@ -196,7 +214,10 @@ class Project:
             self.recovered = self.scratch.sweep(self.kept_dir)
             if self.scratch.dead:
                 self.cache.sweep(self.scratch.dead)
-            bury(self.journal.parent, self.scratch.parent)
+            if any("-" not in name for name in fs.names(self._undo_dir)):
+                from gitstage.journal import bury
+
+                bury(self._undo_dir, self.scratch.parent)
 
     @cached_property
     def repo(self) -> Repo | None:
@@ -350,7 +371,13 @@ class Project:
 
     @cached_property
     def store(self) -> Store:
-        return Store(self.worktree, self.cache, self.folder, legacy=self.layout == 2, journal=self.journal)
+        return Store(
+            self.worktree,
+            self.cache,
+            self.folder,
+            legacy=self.layout == 2,
+            note_form=lambda path, found: self.journal.form(path, found),
+        )
 
     @cached_property
     def reader(self) -> Remembered:

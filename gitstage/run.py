@@ -39,7 +39,6 @@ from gitstage.events import (
 )
 from gitstage.fs import atomic_write, components
 from gitstage.git import clean_env
-from gitstage.journal import State, describe
 from gitstage.locks import RepoLock
 from gitstage.pipeline import Output, Pipeline, Stage, Target
 from gitstage.project import Project
@@ -51,6 +50,7 @@ from gitstage.verdict import edited, merged
 
 if TYPE_CHECKING:
     from gitstage.define import Edit
+    from gitstage.journal import State
     from gitstage.remote import Progress
     from gitstage.workers import Workers
 
@@ -698,6 +698,8 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
 def _around(project: Project, stage: Stage) -> dict[str, State]:
     """What else the command is about to change, for undo: folders that it will make, and outputs that it finds and changes
     in place, if the cache can give them back."""
+    from gitstage.journal import describe
+
     found: dict[str, State] = {}
     for out in stage.outs if project.journal.is_on else ():
         if out.path.startswith(("../", "/")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from gitstage import params
@@ -12,7 +12,6 @@ from gitstage.cache import SMALL, Cache, make_executable
 from gitstage.digest import Content, Digest
 from gitstage.errors import GitstageError, PipelineError, StageFailed
 from gitstage.fs import FILE_MODE, Root, in_threads
-from gitstage.journal import Journal
 from gitstage.memo import Stamp, stamp
 from gitstage.pipeline import Dependency, Entry, Output, Stage
 from gitstage.tree import Measured, WorkTree
@@ -42,12 +41,20 @@ def data_entry(path: str, content: Content) -> dict[str, Any]:
 
 
 class Store:
-    """Saves outputs of `worktree` in `cache`. `legacy`: new entries are written as DVC 1 and 2 did."""
+    """Saves outputs of `worktree` in `cache`. `legacy`: new entries are written as DVC 1 and 2 did; `note_form`: told of files
+    that are about to become links or copies, see Journal.form."""
 
     def __init__(
-        self, worktree: WorkTree, cache: Cache, root: Root, *, legacy: bool, journal: Journal | None = None
+        self,
+        worktree: WorkTree,
+        cache: Cache,
+        root: Root,
+        *,
+        legacy: bool,
+        note_form: Callable[[str, os.stat_result | None], None] | None = None,
     ) -> None:
-        self.worktree, self.cache, self.root, self.legacy, self.journal = worktree, cache, root, legacy, journal
+        self.worktree, self.cache, self.root, self.legacy = worktree, cache, root, legacy
+        self._note = note_form
         self._in_place: set[str] = set()
         """Files (absolute) that became the object, or were copied to it, and so need no relinking."""
 
@@ -126,7 +133,7 @@ class Store:
             found = os.stat(absolute)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        notes = may_link and self.journal is not None and self.cache.link_type == "hardlink"  # see Cache.take
+        notes = may_link and self._note is not None and self.cache.link_type == "hardlink"  # see Cache.take
         if stat.S_ISREG(found.st_mode):
             if notes:
                 self._note_form(path)
@@ -214,8 +221,8 @@ class Store:
 
     def _note_form(self, path: str, found: os.stat_result | None = None) -> None:
         """Write down for undo what kind of file it is."""
-        if self.journal is not None:
-            self.journal.form(path, found)
+        if self._note is not None:
+            self._note(path, found)
 
     def unprotect(self, path: str) -> None:
         """Replace links into the cache by copies, so that writing to them cannot reach an object."""
