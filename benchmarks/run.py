@@ -20,6 +20,7 @@ from pathlib import Path
 from harness import Program, Row, Step, compare, environment, machine, save, table
 
 WORKLOADS: dict[str, Callable[[Bench], Iterator[Row]]] = {}
+SELDOM: set[str] = set()
 
 
 class Bench:
@@ -62,6 +63,12 @@ class Bench:
 def workload(function: Callable[[Bench], Iterator[Row]]) -> Callable[[Bench], Iterator[Row]]:
     WORKLOADS[function.__name__.replace("_", "-")] = function
     return function
+
+
+def seldom(function: Callable[[Bench], Iterator[Row]]) -> Callable[[Bench], Iterator[Row]]:
+    """A workload that takes long, and is run only if asked for."""
+    SELDOM.add(function.__name__.replace("_", "-"))
+    return workload(function)
 
 
 def many_files(folder: Path, count: int, size: int, seed: int = 0) -> None:
@@ -290,39 +297,79 @@ def large_folder(bench: Bench) -> Iterator[Row]:
     yield row
 
 
-@workload
-def large_files(bench: Bench) -> Iterator[Row]:
-    size = bench.count(512 << 20)
-    source = bench.place()
-    with open("/dev/urandom", "rb") as stream:
-        block = stream.read(1 << 20)
-    for number in range(4):
-        with open(source / f"f{number}", "wb") as out:
-            for part in range(0, size, 1 << 20):
-                out.write(block[part >> 20 & 0xFFF :] + b"%d %d" % (number, part))
-    ours, bare = bench.project("[cache]\n    type = copy\n"), bench.place()
+def large_file(path: Path, size: int, number: int, block: bytes) -> None:
+    """A file of `size` bytes (of whole megabytes) that no other has anything of."""
+    with open(path, "wb") as out:
+        for part in range(0, size, 1 << 20):
+            out.write((block[part >> 20 & 0xFFF :] + b"%d %d" % (number, part)).ljust(1 << 20)[: 1 << 20])
 
-    limit = "ls d/* | xargs -P 2 -n 2 md5sum >sums; cp -r d e"
-    programs = {
+
+def add_and_checkout(bench: Bench, source: Path, what: str, bound: float | None, *, dvc: bool) -> Iterator[Row]:
+    """What `add` and `checkout` of the folder `source` cost beside md5sum (2 processes) and cp."""
+    ours, bare = bench.project("[cache]\n    type = copy\n"), bench.place()
+    theirs = bench.project("[cache]\n    type = copy\n") if dvc else bare
+    limit = "find d -type f -print0 | xargs -0 -P 2 -n 500 md5sum >sums; cp -r d e"
+    add = {
         "git-stage": Program(["git-stage", "add", "-q", "d"], ours, fresh(source, ours)),
         "limit": Program(limit, bare, fresh(source, bare)),
     }
-    yield compare(
-        f"`add`, 4 x {size >> 20} MB, copy", programs, bench.env, against="limit", bound=1.15, figure="wall", rounds=3
-    )
-    programs = {
+    checkout = {
         "git-stage": Program(["git-stage", "checkout", "-q"], ours, gone(ours, "d")),
         "limit": Program("cp -r d e", bare, gone(bare, "e")),
     }
-    yield compare(
-        f"`checkout`, 4 x {size >> 20} MB, copy",
-        programs,
-        bench.env,
-        against="limit",
-        bound=1.15,
-        figure="wall",
-        rounds=3,
-    )
+    if dvc:
+        add["dvc"] = Program(["dvc", "add", "-q", "d"], theirs, fresh(source, theirs))
+        checkout["dvc"] = Program(["dvc", "checkout", "-q"], theirs, gone(theirs, "d"))
+    for verb, programs in (("add", add), ("checkout", checkout)):
+        row = compare(
+            f"`{verb}`, {what}, copy", programs, bench.env,
+            against="limit", bound=bound, figure="wall", rounds=3, seldom={"dvc": 1},
+        )  # fmt: skip
+        row.notes.append(f"{row.cost['git-stage'].memory >> 20} MiB of memory")
+        yield row
+
+
+@workload
+def large_files(bench: Bench) -> Iterator[Row]:
+    size = max(bench.count(512), 1) << 20
+    source, block = bench.place(), os.urandom(1 << 20)
+    for number in range(4):
+        large_file(source / f"f{number}", size, number, block)
+    yield from add_and_checkout(bench, source, f"4 x {size >> 20} MB", 1.15, dvc=False)
+
+
+@seldom
+def dud(bench: Bench) -> Iterator[Row]:
+    """The workloads that dud publishes figures of: 20,000 files of 100 kB, and four files of 1 GB."""
+    count, size = bench.count(20_000), max(bench.count(1024), 1) << 20
+    source, block = bench.place() / "d", os.urandom(1 << 20)
+    many_files(source, count, 100_000)
+    yield from add_and_checkout(bench, source, f"{count} x 100 kB", None, dvc=True)
+    shutil.rmtree(source)
+    source = bench.place()
+    for number in range(4):
+        large_file(source / f"f{number}", size, number, block)
+    yield from add_and_checkout(bench, source, f"4 x {size >> 20} MB", None, dvc=True)
+
+
+@seldom
+def million(bench: Bench) -> Iterator[Row]:
+    """A million files in one output, and how much memory and time each takes."""
+    count = bench.count(1_000_000)
+    place, remote = bench.project("[cache]\n    type = hardlink\n"), bench.place()
+    many_files(place / "d", count, 20)
+    bench.sh(f"git-stage remote add -q -d r {remote}", place)
+    find = Program("find d -printf '%p %s %T@ %i\\n'", place)
+    for verb, argv, before in (
+        ("add", ["git-stage", "add", "-q", "d"], None),
+        ("status", ["git-stage", "status"], None),
+        ("push", ["git-stage", "push", "-q"], None),
+        ("checkout", ["git-stage", "checkout", "-q"], gone(place, "d")),
+    ):
+        programs = {"git-stage": Program(argv, place, before), "find": find}
+        row = compare(f"`{verb}`, {count} files", programs, bench.env, against="find", figure="wall", rounds=1, warm=0)
+        row.notes.append(f"{row.cost['git-stage'].memory / count:.0f} bytes of memory a file (must be below 1,000)")
+        yield row
 
 
 @workload
@@ -359,7 +406,9 @@ def parallel(bench: Bench) -> Iterator[Row]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="*", choices=WORKLOADS, default=list(WORKLOADS))
+    parser.add_argument(
+        "--only", nargs="*", choices=WORKLOADS, default=[name for name in WORKLOADS if name not in SELDOM]
+    )
     parser.add_argument("--where")
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--json")

@@ -35,9 +35,7 @@ _OPEN_FOLDERS = 256
 _RESERVED = frozenset({".git", ".dvc", ".hg", "git~1", "dvc~1"})
 # Code points that HFS+ leaves out of a name when it compares it. Source: Git, as documented for core.protectHFS.
 _IGNORABLE = dict.fromkeys((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF))
-_DEVICES = re.compile(
-    r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9\xb9\xb2\xb3]|lpt[0-9\xb9\xb2\xb3])(?:[. :].*)?", re.I
-)
+_DEVICES = r"(?i:con|prn|aux|nul|conin\$|conout\$|com[0-9\xb9\xb2\xb3]|lpt[0-9\xb9\xb2\xb3])(?:[. :].*)?"
 
 
 def _current_umask() -> int:
@@ -82,7 +80,7 @@ def is_reserved(name: str) -> bool:
 
 def is_windows_name(name: str) -> bool:
     """May a file be called so on Windows? Devices have names in every folder, and dots and spaces at the end vanish."""
-    return name == name.rstrip(". ") and not set(name) & set('\\:<>"|?*') and _DEVICES.fullmatch(name) is None
+    return name == name.rstrip(". ") and not set(name) & set('\\:<>"|?*') and re.fullmatch(_DEVICES, name) is None
 
 
 class Root:

@@ -17,9 +17,9 @@ _MARKS = (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in b"\t\n"} | {
     code: f"\\u{code:04x}" for code in _MARKS
 }
-_WEB = re.compile(r"(\b(?:https?|webdavs?)://)[^/\s@'\"]*@", re.IGNORECASE)
-_PASSWORD = re.compile(r"(://[^/\s:@'\"]*):[^/\s@'\"]*@")
-_QUERY = re.compile(r"([?&][\w-]*(?:sig|signature|token|password|secret|credential|key)=)[^&\s'\"]+", re.IGNORECASE)
+_WEB = r"(\b(?i:https?|webdavs?)://)[^/\s@'\"]*@"  # compiled when there is a URL, which is seldom
+_LOGIN = r"(://[^/\s:@'\"]*):[^/\s@'\"]*@"
+_QUERY = r"([?&][\w-]*(?i:sig|signature|token|password|secret|credential|key)=)[^&\s'\"]+"
 
 
 def neutral(text: str) -> str:
@@ -32,8 +32,8 @@ def masked(text: str) -> str:
     if "://" not in text:
         return text
     if "@" in text:
-        text = _PASSWORD.sub(r"\1:***@", _WEB.sub(r"\1***@", text))
-    return _QUERY.sub(r"\1***", text) if "=" in text else text
+        text = re.sub(_LOGIN, r"\1:***@", re.sub(_WEB, r"\1***@", text))
+    return re.sub(_QUERY, r"\1***", text) if "=" in text else text
 
 
 class _Guarded(io.TextIOWrapper):
