@@ -60,6 +60,7 @@ class _Writer:
         self.homes = [""]
         if self.once(0.4):
             self.homes.append(self.pick(["sub", "sub dir", "deep/er"]))
+        self.executables = True
         self.oddness = self.pick([0, 0.1, 0.4])
 
     # Chance
@@ -86,7 +87,7 @@ class _Writer:
         raise AssertionError("no name is left")
 
     def mode(self) -> str:
-        return self.pick(["0644", "0644", "0644", "0755"])
+        return self.pick(["0644", "0644", "0644", "0755"]) if self.executables else "0644"
 
     def text(self) -> str:
         return self.pick(TEXTS) if self.once(0.5) else f"text {self.chance.randrange(1000)}\n"
@@ -110,7 +111,9 @@ class _Writer:
         if self.once(0.1):
             self.tool("config", "core.autostage", "true")
         if self.once(0.1):
-            self.tool("config", "cache.type", self.pick(["hardlink", "symlink", "copy"]))
+            kind = self.pick(["hardlink", "symlink", "copy"])
+            self.tool("config", "cache.type", kind)
+            self.executables = kind == "copy"  # a link has the mode of the object
         self.sources()
         for home in self.homes:
             if home == "" or self.once(0.7):
@@ -300,11 +303,11 @@ class _Writer:
             if self.once(0.3):
                 odd = self.pick(["z", "size", "é", "'a b'"])
                 commands.append(f"{{ {body}; }} | wc -c > {quoted}/in/{odd}")
-            if self.once(0.2):
+            if self.executables and self.once(0.2):
                 commands.append(f"chmod +x {quoted}/all")
         else:
             commands.append(f"{{ {body}; echo {tag}; }} {'>>' if flags.get('persist') else '>'} {quoted}")
-            if self.once(0.1):
+            if self.executables and self.once(0.1):
                 commands.append(f"chmod +x {quoted}")
         entry.setdefault(kind, []).append({here: flags} if flags else here)
         made.append((path, is_folder))
