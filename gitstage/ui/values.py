@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
+from gitstage.errors import FormatError
 from gitstage.pipeline import relative
 from gitstage.ui import Ui
 from gitstage.ui.tables import table
@@ -33,13 +35,20 @@ def as_json(states: Mapping[str, Values], cwd: str) -> dict[str, Any]:
             found[name] = {"error": _error(state.error)}
             continue
         files: dict[str, Any] = {relative(path, cwd): {"data": values} for path, values in state.files.items()}
-        files.update((relative(path, cwd), {"error": _error(error)}) for path, error in state.errors.items())
+        files.update((relative(path, cwd), {"error": _error(error, path)}) for path, error in state.errors.items())
         found[name] = {"data": files}
     return found
 
 
-def _error(error: Exception) -> dict[str, str]:
-    return {"type": type(error).__name__, "msg": str(error)}
+_CORRUPTED = {".json": "JSON", ".toml": "TOML", ".py": "Python"}
+
+
+def _error(error: Exception, path: str = "") -> dict[str, str]:
+    """An error as DVC has it in JSON; that a file at `path` cannot be parsed has a name for each format."""
+    name = type(error).__name__
+    if path and isinstance(error, FormatError):
+        name = f"{_CORRUPTED.get(os.path.splitext(path)[1], 'YAML')}FileCorruptedError"
+    return {"type": name, "msg": str(error)}
 
 
 def as_table(

@@ -73,6 +73,19 @@ def test_missing_outputs_alone_are_allowed_of_a_stage_that_never_ran(twins: list
     assert not (ours.path / "sub/dvc.lock").exists() and ours.tree() == theirs.tree()
 
 
+def test_a_broken_metrics_file_is_named_as_by_dvc(twins: list[Repo]) -> None:
+    theirs, ours = twins
+    for repo in twins:
+        names = [f"m.{kind}" for kind in ("json", "yaml", "toml", "py")]
+        repo.write({"dvc.yaml": f"metrics: [{', '.join(names)}]\n", **dict.fromkeys(names, "[{: '\n")})
+    found = [
+        json.loads(text.stdout)[""]["data"]
+        for text in (r(*["metrics", "show", "--json"]) for r in (theirs.dvc, ours.stage))
+    ]
+    types = [{path: value["error"]["type"] for path, value in answer.items()} for answer in found]
+    assert len(types[0]) == 4 and types[0] == types[1]
+
+
 @pytest.mark.parametrize("kind", ["hardlink", "symlink", "copy"])
 def test_what_can_be_executed_still_can_where_it_is_a_link(twins: list[Repo], kind: str) -> None:
     for repo, tool in zip(twins, (twins[0].dvc, twins[1].stage), strict=True):
