@@ -243,6 +243,8 @@ def kept(after: After) -> None:
         return
     if after.verb != "checkout" and after.ours["fails"] and after.told("is neither in the cache nor on remote"):
         after.theirs["fails"] = True
+    if "remove the following unsaved files" in after.theirs["said"].err and after.ours["state"] == after.before:
+        after.theirs["fails"] = after.ours["fails"]
     before, theirs, ours = after.part("work")
     has = objects(after.ours["state"])
     lacking = [path for path, digest in recorded(after.ours["state"]["meta"]).items() if lacks(after.root, has, digest)]
