@@ -186,7 +186,8 @@ class Journal:
         mode (and {"link"}) of a file that keeps its content. `whole`: it stands for all below the path, too.
         """
         key = path if whole else f"{path}/"  # the latter does not stand for what is in it
-        if not self.is_on or key in self._seen or self._is_known(path):
+        is_moved = state is not None and "moved" in state  # that is said each time
+        if not self.is_on or (not is_moved and (key in self._seen or self._is_known(path))):
             return False
         self.begin()
         if whole and (state is None or "moved" in state):

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -348,6 +348,7 @@ class _Way:
         for entry in group:
             self._undo(entry)
         self._finish()
+        self._tell(path for entry in group for path, _ in entry.records)
         for entry in group:
             if self._journal.is_on:
                 journal.close(entry.slot, size_of(self._project, entry), entry.slot.when)
@@ -401,7 +402,9 @@ class _Way:
         folder = object_folder(entry.slot.folder, entry.number, self._project.root, self._project.cache)
         os.makedirs(folder, exist_ok=True)
         for digest in entry.objects:
-            self._project.cache.move_out(digest, f"{folder}/{_name(digest)}")
+            path = f"{folder}/{_name(digest)}"
+            if not os.path.lexists(path):  # else it was in the cache again, and not returned
+                self._project.cache.move_out(digest, path)
 
     # paths
 
@@ -426,7 +429,6 @@ class _Way:
             elif source is not None:
                 root.put(source, path)
                 self._from[path] = source
-                self._tell(path)
             elif "text" in state:
                 self._text(path, state)
             elif "symlink" in state:
@@ -502,9 +504,13 @@ class _Way:
                         return source
         return None
 
-    def _tell(self, path: str) -> None:
+    def _tell(self, paths: Iterable[str]) -> None:
         """Note what a later undo of this one will find."""
-        if self._journal.has_begun and not is_metadata(path):
+        if not self._journal.has_begun:
+            return
+        for path in dict.fromkeys(paths):
+            if is_metadata(path) or self._project.folder.lstat(path) is None:
+                continue
             with contextlib.suppress(PipelineError):
                 measured = self._project.worktree.measure(path)
                 self._journal.after(path, measured.content.digest if measured is not None else None)

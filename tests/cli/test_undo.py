@@ -512,19 +512,21 @@ class Play:
     def expected(self) -> dict[str, tuple[str, ...]]:
         """What lies there after everything was undone: what a command touched is as before it; edits of the rest stay."""
         state = look(self.repo)
-        for argv, before, after in reversed(self.steps):
+        told = [set(map(str, one["paths"])) for one in listed(self.repo)]  # type: ignore[call-overload]
+        for (argv, before, after), paths in zip(reversed(self.steps), told, strict=False):
             if argv[0] == "move":
                 old, new = argv[1:]
                 for path in [*state]:
                     if path == new or path.startswith(new + "/"):
                         state[old + path[len(new) :]] = state.pop(path)
             for path in {*before, *after}:
-                if before.get(path) == after.get(path) or (
+                if (before.get(path) == after.get(path) and path not in paths) or (
                     argv[0] == "move" and not path.endswith((".dvc", ".gitignore"))
                 ):
                     continue
                 if (
-                    path in before
+                    path not in paths
+                    and path in before
                     and path in after
                     and content(before[path]) == content(after[path]) != content(state.get(path))
                 ):
