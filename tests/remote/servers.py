@@ -6,8 +6,11 @@ server keeps is in plain files below `root`, to look at and to damage.
 
 from __future__ import annotations
 
+import base64
 import ctypes
+import email.utils
 import getpass
+import hmac
 import http.client
 import os
 import random
@@ -23,6 +26,7 @@ from support import SCRIPTS, wait_until
 
 RCLONE = os.path.join(SCRIPTS, "rclone")
 SSHD = next((path for path in ("/usr/sbin/sshd", "/usr/local/sbin/sshd") if os.path.exists(path)), None)
+AZURITE = shutil.which("azurite-blob")
 NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if os.path.exists("/usr/sbin/nginx") else None)
 DAV_MODULE = "/usr/lib/nginx/modules/ngx_http_dav_ext_module.so"
 if not os.path.exists(DAV_MODULE):
@@ -90,7 +94,7 @@ class Server:
                 self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 preexec_fn=die_with_parent, env={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
             )  # fmt: skip
-        wait_until(self.is_up, 20, f"{self.kind}: {(self.folder / 'log').read_text()}")
+        wait_until(self.is_up, 60, f"{self.kind}: {(self.folder / 'log').read_text()}")
 
     def is_up(self) -> bool:
         assert self.process is not None and self.process.poll() is None, (self.folder / "log").read_text()
@@ -173,6 +177,44 @@ class Moto(S3):
             for line in (self.folder / "log").read_text().splitlines()
             if '] "' in line
         ]
+
+
+class Azure(Server):
+    """Microsoft's own server for tests; what it keeps is in memory."""
+
+    kind = "azure"
+    account = "devstoreaccount1"
+    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # the same everywhere
+
+    def argv(self) -> list[str]:
+        assert AZURITE, "needs azurite, which .ci/run installs (npm install --global azurite)"
+        options = ["--silent", "--skipApiVersionCheck", "--inMemoryPersistence", "--disableTelemetry"]
+        return [AZURITE, "--blobHost", "127.0.0.1", "--blobPort", str(self.port), *options]
+
+    def start(self) -> None:
+        """With a container named bucket, which is made by a signed request."""
+        super().start()
+        date, version = email.utils.formatdate(usegmt=True), "2021-08-06"
+        place = f"/{self.account}/{self.account}/bucket\nrestype:container"
+        text = "PUT" + "\n" * 12 + f"x-ms-date:{date}\nx-ms-version:{version}\n{place}"
+        digest = hmac.new(base64.b64decode(self.key), text.encode(), "sha256").digest()
+        headers = {"x-ms-date": date, "x-ms-version": version, "Content-Length": "0"}
+        headers["Authorization"] = f"SharedKey {self.account}:{base64.b64encode(digest).decode()}"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.request("PUT", f"/{self.account}/bucket?restype=container", headers=headers)
+        answer = connection.getresponse()
+        assert answer.status == 201, answer.read()
+        connection.close()
+
+    @property
+    def url(self) -> str:
+        return f"azure://bucket/{self.place}"
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        endpoint = f"http://127.0.0.1:{self.port}/{self.account}"
+        known = f"AccountName={self.account};AccountKey={self.key};BlobEndpoint={endpoint}"
+        return {"connection_string": f"DefaultEndpointsProtocol=http;{known}"}
 
 
 class Sftp(Server):
@@ -340,7 +382,7 @@ class RcloneHttp(Server):
 
 
 KINDS: dict[str, type[Server]] = {
-    each.kind: each for each in (Folder, S3, Moto, Sftp, WebDav, Http, RcloneDav, RcloneSftp)
+    each.kind: each for each in (Folder, S3, Moto, Azure, Sftp, WebDav, Http, RcloneDav, RcloneSftp)
 }
 if not NGINX:
     KINDS.update({"webdav": RcloneDav, "http": RcloneHttp})

@@ -296,3 +296,34 @@ def test_a_web_server_that_takes_files(server: Server, tmp_path: Path) -> None:
     posting = open_backend(url, {"method": "POST"}, str(tmp_path))
     [(_, error)] = posting.put(stored(tmp_path / "more", some(1, 50)), ignore)
     assert error is not None and "POST" in str(error)  # which nginx does not take
+
+
+@pytest.mark.parametrize("server", ["azure"], indirect=True)
+def test_azure(server: Server, backend: Backend, tmp_path: Path) -> None:
+    """What the server keeps is not in files, so it is looked at through another backend of ours."""
+    contents = objects()
+    sizes = {key: len(data) for key, data in contents.items()}
+    assert backend.head(list(contents)) == {} and list(backend.list("")) == []
+    wrong = dict.fromkeys(contents, b"wrong")
+    for each in (wrong, contents):  # the second replaces the first
+        folder = tmp_path / f"from{len(each['ab/cdef00112233445566778899001122'])}"
+        assert sorted(backend.put(stored(folder, each), ignore)) == sorted((key, None) for key in contents)
+    other = open_backend(server.url, server.settings, str(tmp_path))
+    assert other.head([*contents, "files/md5/00/absent"]) == sizes
+    assert {each.key: each.size for each in other.list("")} == sizes
+    assert {each.key for each in other.list("files/md5/")} == {key for key in contents if key.startswith("files/")}
+    targets = {key: tmp_path / f"to{number}" for number, key in enumerate([*contents, "files/md5/00/absent"])}
+    hashed: Hashed = {}
+    answers = dict(other.get([(key, str(target)) for key, target in targets.items()], ignore, hashed))
+    absent = answers.pop("files/md5/00/absent")
+    assert absent is not None and absent.absent
+    assert answers == dict.fromkeys(contents)
+    assert {key: targets[key].read_bytes() for key in contents} == contents
+    assert hashed == {key: (hashlib.md5(data).hexdigest(), len(data)) for key, data in contents.items()}
+    assert set(backend.delete([*contents, "files/md5/00/absent"])) >= {(key, None) for key in contents}
+    assert list(other.list("")) == []
+
+    denied = {"connection_string": server.settings["connection_string"].replace("Eby8", "AAAA")}
+    with pytest.raises(RemoteError, match="access is refused") as caught:
+        list(open_backend(server.url, denied, str(tmp_path)).put(stored(tmp_path / "more", some(1)), ignore))
+    assert "AAAA" not in str(caught.value) + str(caught.value.hint)
