@@ -275,14 +275,14 @@ run_tests() {
   *) tests=$PWD/$tests ;;
   esac
   cd "$here"
-  key="$(cksum <pyproject.toml) $here"
+  key="$(cat pyproject.toml tests/requirements.lock | cksum) $here"
   if [ "$(cat "$tests/made-from" 2>/dev/null)" != "$key" ] || ! "$tests/bin/python" -c 'import gitstage, pytest' 2>/dev/null; then
     say "Making a test environment in $tests ..."
     rm -rf "$tests"
     make_environment "$tests"
     echo '*' >"$tests/.gitignore"
     # shellcheck disable=SC2086
-    pip_in "$tests" install $pip_options --editable "${here}[test]" || die "pip could not install the test environment (see above)"
+    pip_in "$tests" install $pip_options --constraint tests/requirements.lock --editable "${here}[test]" || die "pip could not install the test environment (see above)"
     printf '%s\n' "$key" >"$tests/made-from"
   fi
   failed=0

@@ -211,7 +211,7 @@ class Memo:
                 for start in range(0, len(missing), 500):
                     part = missing[start : start + 500]
                     marks = ",".join("?" * len(part))
-                    query = f"SELECT id, md5 FROM blob WHERE legacy = ? AND id IN ({marks})"  # noqa: S608
+                    query = f"SELECT id, md5 FROM blob WHERE legacy = ? AND id IN ({marks})"  # noqa: S608 - only question marks
                     found.update(db.execute(query, (legacy, *part)))
         return found
 
@@ -280,7 +280,7 @@ class Memo:
     def _load(self, where: str, values: tuple[object, ...], legacy: bool) -> None:
         with contextlib.suppress(sqlite3.Error, struct.error, ValueError):
             if db := self._open():
-                query = f"SELECT path, names, entries FROM folder WHERE {where} AND legacy = ?"  # noqa: S608
+                query = f"SELECT path, names, entries FROM folder WHERE {where} AND legacy = ?"  # noqa: S608 - `where` is one of ours
                 for path, names, entries in db.execute(query, values):
                     self._folders.setdefault((os.fsdecode(path), legacy), dict(_unpacked(names, entries)))
 

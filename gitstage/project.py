@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gitstage import config, formats, fs, trust
 from gitstage.cache import Cache
@@ -294,14 +294,16 @@ class Project:
             raise refusal
 
     def _came_along(self, section: str, name: str | None, key: str) -> bool:
-        """Is this setting of `.dvc/config` committed, in a repository that others have, too?"""
-        if self.repo is None or not self.repo.git("remote", check=False).strip():
+        """Did this setting of `.dvc/config` come by a clone or fetch, as far as the branches of Git's remotes tell?"""
+        if self.repo is None or not self.repo.git("for-each-ref", "--count=1", "refs/remotes"):
             return False
-        committed = self.repo.git("cat-file", "blob", f"HEAD:{self.in_repo('.dvc/config')}", check=False)
-        with contextlib.suppress(ConfigError):
-            found = config.parse(committed.decode("utf-8", "replace"), ".dvc/config").get(section, {})
-            return key in (found if name is None else found.get(name, {}))
-        return True
+        found: Any = config.ConfigFile("repo", self.dvc_dir).sections.get(section, {})
+        value = (found if name is None else found.get(name, {})).get(key)
+        path = self.in_repo(".dvc/config")
+        if not isinstance(value, str) or not value or "%(" in value:
+            return bool(self.repo.git("rev-list", "-1", "--remotes", "--", f":(literal){path}"))
+        changes = ["log", "-1", "-m", "--format=%H", "--remotes", f"-S{value}", "--", f":(literal){path}"]
+        return bool(self.repo.git(*changes))
 
     @property
     def _top(self) -> str:

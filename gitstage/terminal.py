@@ -67,7 +67,7 @@ def guarded() -> Iterator[None]:
 
 
 def raw(stream: TextIO) -> TextIO:
-    """The stream itself, for colours and bars of our own, and for what a stage's command says."""
+    """The stream itself, for colours and bars of our own, and for what a stage's command says. To be flushed after use."""
     if not isinstance(stream, _Guarded):
         return stream
     stream.flush()

@@ -48,7 +48,7 @@ class PushRecord:
         for start in range(0, len(keys), 500):
             part = keys[start : start + 500]
             query = (
-                "SELECT digest, seen FROM present WHERE remote = (SELECT id FROM remote WHERE name = ?)"  # noqa: S608
+                "SELECT digest, seen FROM present WHERE remote = (SELECT id FROM remote WHERE name = ?)"  # noqa: S608 - only marks
                 f" AND digest IN ({','.join('?' * len(part))})"
             )
             found.update({by_key[key]: float(seen) for key, seen in self._query(query, (self._name, *part))})

@@ -75,7 +75,7 @@ class Ui:
                 env = {"LESS": "FRSX", **os.environ}
                 if subprocess.run(pager, input=text + "\n", encoding="utf-8", env=env).returncode != 127:
                     return
-        print(text, file=terminal.raw(sys.stdout))
+        print(text, file=terminal.raw(sys.stdout), flush=True)
 
     def note(self, text: str) -> None:
         """A line about the work, on stderr, after what was said before."""

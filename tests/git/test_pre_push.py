@@ -139,6 +139,7 @@ def test_what_is_missing_stops_the_push(sharing: Repo) -> None:
 
 def test_what_was_lost_before_does_not_stop_others(sharing: Repo) -> None:
     push(sharing, "origin", "main", "--no-verify", check=True)
+    (sharing.path.parent / "remote").mkdir()  # which is not made for a setting that may be a stranger's by now
     sharing.object(md5("one\n")).unlink()
     sharing.write({"dvc.yaml": sharing.read("dvc.yaml") + "  t:\n    cmd: echo t > t\n    outs: [t]\n"})
     sharing.stage("repro", "t", check=True)
@@ -204,11 +205,11 @@ def test_all_kinds_of_updates(sharing: Repo) -> None:
     commit_data(sharing, "v", "v\n")
     push(sharing, "origin", "HEAD~1:refs/heads/older", check=True)
     assert fourth in pushed(sharing) and md5("v\n") not in pushed(sharing)
-    shutil.rmtree(sharing.path.parent / "remote")
+    shutil.rmtree(sharing.path.parent / "remote/files")
     sharing.git("init", "-q", "--bare", "../second")
     push(sharing, "../second", "HEAD", check=True)  # an address without a name
     assert pushed(sharing) >= BASE | {first, third, fourth, md5("v\n")}
-    shutil.rmtree(sharing.path.parent / "remote")
+    shutil.rmtree(sharing.path.parent / "remote/files")
     sharing.git("checkout", "-q", "--orphan", "fresh")
     sharing.git("commit", "-q", "-m", "a first commit with data")
     push(sharing, "origin", "fresh", check=True)

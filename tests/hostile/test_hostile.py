@@ -31,6 +31,7 @@ def lay_out(sandbox: Sandbox, case: Case) -> None:
             path.write_bytes(content)
     sandbox.repo.git("add", "-Af")
     sandbox.repo.git("commit", "-qm", "hostile")
+    sandbox.repo.git("update-ref", "refs/remotes/origin/main", "HEAD")
     for command in case.git:
         sandbox.repo.run("sh", "-c", command.replace("{top}", top), check=True)
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import random
+import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -255,3 +260,36 @@ print("pathspec" in sys.modules)
     for text, imported in (("", "False\n"), ("a", "True\n")):
         argv = [sys.executable, "-c", script, text]
         assert subprocess.run(argv, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout == imported
+
+
+def test_patterns_match_in_linear_time_what_pathspec_would_match() -> None:
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+    chosen, words = random.Random(5), ["a", "b", "*", "**", "/", "/**/", "?", "[ab]", "[!a]", "\\*", "**/", "."]
+    tried = 0
+    while tried < 400:
+        text = "".join(chosen.choice(words) for _ in range(chosen.randint(2, 9)))
+        with warnings.catch_warnings(), contextlib.suppress(ValueError):
+            warnings.simplefilter("ignore")
+            pattern = GitIgnoreSpecPattern(text)
+            if pattern.regex is None:
+                continue
+            plain = pattern.regex.pattern.replace("(?P<ps_d>", "(?:")
+            ours, theirs = re.compile(ignore._in_linear_time(plain, itertools.count())), re.compile(plain)
+            tried += 1
+            for _ in range(10):
+                parts = (
+                    "".join(chosen.choice("aab.*") for _ in range(chosen.randint(1, 4)))
+                    for _ in range(chosen.randint(1, 5))
+                )
+                path = "/".join(parts) + chosen.choice(["", "/"])
+                assert bool(ours.search(path)) == bool(theirs.search(path)), (text, path)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["a*" * 30 + "b", "**/a*/" * 12 + "b", "?*" * 30 + "b", "*" * 60 + "b", "[a-c]*" * 30 + "d"]
+)
+def test_no_pattern_takes_for_ever(pattern: str) -> None:
+    found = IgnoreRules({".dvcignore": pattern.encode()}.get)
+    assert not found.ignores("a" * 250, False)
+    assert not found.ignores("/".join("a" * 300), False)

@@ -203,7 +203,7 @@ def authorization(url: str, options: Options) -> dict[str, str]:
     token = options.get("token")
     if options.get("bearer_token_command"):
         command = options["bearer_token_command"]
-        asked = subprocess.run(command, shell=True, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S602
+        asked = subprocess.run(command, shell=True, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S602 - the user's
         if asked.returncode:
             raise ConfigError(f"{bare(url)}: bearer_token_command failed with exit code {asked.returncode}")
         token = asked.stdout.strip()

@@ -332,7 +332,7 @@ class SftpBackend(OnlySizes):
         """A folder of our own, with a short path: that of a socket may have 104 characters on some systems."""
         if self._folder is None:
             base = tempfile.gettempdir()
-            base = base if len(base) < 50 or os.name == "nt" else "/tmp"  # noqa: S108
+            base = base if len(base) < 50 or os.name == "nt" else "/tmp"  # noqa: S108 - mkdtemp
             _sweep(base)
             self._folder = tempfile.mkdtemp(prefix=f"gs-{os.getpid()}-", dir=base)
         return self._folder
