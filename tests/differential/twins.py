@@ -378,15 +378,30 @@ def seen_differences(after: After) -> list[str]:
 
 
 def again(theirs: Twin, ours: Twin) -> None:
-    """Make dvc's repository a copy of ours, to go on after a deliberate difference."""
+    """Make dvc's repository a copy of ours, to go on after a deliberate difference. What is the same stays: dvc knows by
+    its inode what it has put there."""
     for name in ("repo", "remote"):
-        shutil.rmtree(theirs.top / name, ignore_errors=True)
-        if (ours.top / name).exists():
-            shutil.copytree(ours.top / name, theirs.top / name, symlinks=True)
-    for path, entry in picture(theirs.root, skip=(".git", ".dvc")).items():
-        if entry[0] == "link":
-            (theirs.root / path).unlink()
-            (theirs.root / path).symlink_to(entry[1].replace(str(ours.top), str(theirs.top)))
+        source, target = ours.top / name, theirs.top / name
+        wanted = {path: _at(entry, ours, theirs) for path, entry in picture(source).items()}
+        found = picture(target)
+        for path in reversed([path for path in found if found[path] != wanted.get(path)]):
+            if found[path][0] != "dir":
+                (target / path).unlink()
+            elif path not in wanted:
+                (target / path).rmdir()
+        for path in [path for path in wanted if found.get(path) != wanted[path]]:
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            if wanted[path][0] == "dir":
+                (target / path).mkdir(exist_ok=True)
+                (target / path).chmod(int(wanted[path][1], 8))
+            elif wanted[path][0] == "link":
+                (target / path).symlink_to(wanted[path][1])
+            else:
+                shutil.copy2(source / path, target / path)
+
+
+def _at(entry: tuple[str, ...], ours: Twin, theirs: Twin) -> tuple[str, ...]:
+    return ("link", entry[1].replace(str(ours.top), str(theirs.top))) if entry[0] == "link" else entry
 
 
 def told(name: str, said: Said | None) -> str:
