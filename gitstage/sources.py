@@ -15,7 +15,7 @@ from gitstage.cache import Cache
 from gitstage.config import Config, parse
 from gitstage.digest import Content, Digest
 from gitstage.errors import CacheMiss, ConfigError, GitstageError
-from gitstage.fs import Root, Scratch, clone
+from gitstage.fs import Root, Scratch, clone, in_threads
 from gitstage.git.clone import Blob, Clone
 from gitstage.memo import Memo
 from gitstage.pipeline import Pipeline, is_inside
@@ -182,10 +182,10 @@ class Repository:
         """What `cache` lacks, from the repository's own cache."""
         missing = [digest for digest in dict.fromkeys(digests) if not cache.has(digest)]
         theirs = self.cache_at(prefix, cache) if missing else None
-        for digest in missing if theirs is not None else ():
-            assert theirs is not None
-            if theirs.has(digest):
-                _take_over(theirs.path(digest), digest, cache)
+        if theirs is not None:
+            held = [(theirs.path(digest), digest) for digest in missing if theirs.has(digest)]
+            for _ in in_threads(lambda one: _take_over(*one, cache), held):
+                pass
         missing = [digest for digest in missing if not cache.has(digest)]
         settings = self._remote_settings(commit, prefix) if missing else None
         if settings is not None:
