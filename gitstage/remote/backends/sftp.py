@@ -48,6 +48,7 @@ _ASKED = 256  # the same of questions that open none
 _PER_LANE = 1000  # small files that are worth another session
 _FEW = 16  # files that may all be big
 _BIG = 4 << 20
+_TRIES = 8  # of one file, however long each takes: a server that is gone is noticed when connecting
 _PERSIST = 10  # seconds that the connection outlives its last session, should nobody close it
 _NO_ATTRIBUTES = bytes(4)
 
@@ -265,7 +266,7 @@ class SftpBackend(OnlySizes):
         most: int,
     ) -> Iterator[tuple[Item, Result | RemoteError]]:
         """One session after the other, until nothing is waiting. What was under way when one broke is tried again."""
-        lost_at: dict[str, float] = {}
+        losses: dict[str, int] = {}
         tries = 0
         while waiting:
             session = self._session(stop)
@@ -289,17 +290,14 @@ class SftpBackend(OnlySizes):
             except Lost as error:
                 session.end()
                 tries += 1
-                now = time.monotonic()
-                lost = session.unfinished
-                since = min((lost_at.setdefault(key(item), now) for item in lost), default=now)
-                if self._patience.pause(since, tries, stop):
-                    waiting.extendleft(reversed(lost))
-                    continue
                 text = str(error) or "the connection was lost"
-                if self._patience.is_gone(since) and not stop.is_set():
-                    raise RemoteError(f"{self.label}: {text}", f"ssh {self._host}") from None
-                for item in lost:
-                    yield item, RemoteError(f"{self.label}: {key(item)}: {text}, again and again")
+                for item in session.unfinished:
+                    losses[key(item)] = losses.get(key(item), 0) + 1
+                    if losses[key(item)] < _TRIES and not stop.is_set():
+                        waiting.append(item)
+                    else:
+                        yield item, RemoteError(f"{self.label}: {key(item)}: {text}, again and again")
+                self._patience.pause(time.monotonic(), tries, stop)
             else:
                 with self._starting:
                     self._idle.append(session)
