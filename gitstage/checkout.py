@@ -293,9 +293,9 @@ def apply(project: Project, planned: Plan, *, force: bool = False) -> Result:
 
 def _note(project: Project, out: OutputPlan) -> None:
     """Write down for undo what is about to be replaced; what the cache does not have is moved there."""
-    journal, root, cache = project.journal, project.folder, project.cache
-    if not out.actions or not journal.is_on or project.scratch.is_aside(out.path):
+    if not out.actions or not project.journal.is_on or project.scratch.is_aside(out.path):
         return  # what was moved aside is written down when it is let go
+    journal, root, cache = project.journal, project.folder, project.cache
     from gitstage.journal import digest_text
 
     if root.lstat(out.path) is None:

@@ -150,7 +150,7 @@ class Project:
 
     def close(self) -> None:
         """Keep what was learnt and tidy up. What was moved aside and not settled returns."""
-        if "journal" in self.__dict__:
+        if self.is_journalled:
             self.journal.finish()
         if "memo" in self.__dict__:
             self.memo.close()
@@ -177,6 +177,11 @@ class Project:
             self._undo_dir, self.folder, self.scratch,
             lambda: self.repo.settings().get("undokeep") if self.repo is not None else None, self.restored,
         )  # fmt: skip
+
+    @property
+    def is_journalled(self) -> bool:
+        """Has anything been asked of the journal yet?"""
+        return "journal" in self.__dict__
 
     def _about_to_change(self, absolute: str) -> None:
         if absolute.startswith(self.root + os.sep) and not absolute.startswith(self.dvc_dir + os.sep):

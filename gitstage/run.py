@@ -897,7 +897,7 @@ def _write_lock(run: _Run, stage: Stage, entry: dict[str, Any]) -> Iterator[Even
     }
     for message in run.settle() if run.settle is not None else ():
         yield Warned(stage.label(project.cwd), message)
-    for out in stage.outs:
+    for out in stage.outs if project.is_journalled else ():
         project.journal.after(
             out.path, _digest(next((e for e in entry.get("outs", ()) if e["path"] == out.spelled), {}))
         )
