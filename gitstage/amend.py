@@ -12,7 +12,7 @@ from typing import Any
 from gitstage import formats, plots
 from gitstage.digest import checksum
 from gitstage.errors import GitstageError, PipelineError
-from gitstage.fs import FILE_MODE, about_to_change, atomic_write, components
+from gitstage.fs import FILE_MODE, about_to_change, atomic_write, components, is_dir, is_file
 from gitstage.pipeline import Output, Stage, is_inside, join, relative
 from gitstage.project import Project
 from gitstage.tree import Measured
@@ -65,7 +65,7 @@ class _Files:
             if data == self._project.worktree.read(path):
                 continue
             if data is None:
-                about_to_change(self._project.folder.absolute(path))
+                about_to_change(self._project.folder.absolute(path), None)
                 self._project.folder.unlink(path)
             else:
                 atomic_write(self._project.worktree.absolute(path), data)
@@ -133,6 +133,7 @@ def remove(project: Project, words: Sequence[str], *, outs: bool, written: list[
     except BaseException:
         project.scratch.restore(project.kept_dir)
         raise
+    project.cache.settle()
     said = []
     for path, measured in taken.items():
         is_lost = measured is not None and bool(project.cache.lacks(measured.content.digest))
@@ -200,7 +201,7 @@ def move(project: Project, source: str, target: str, written: list[str]) -> None
     if file == stage.file:
         atomic_write(project.worktree.absolute(file), data)
     else:
-        about_to_change(project.worktree.absolute(stage.file))
+        about_to_change(project.worktree.absolute(stage.file), None)
         project.folder.unlink(stage.file)
     written += [*ignored, *_unignored(project, [path]), file, stage.file]
     known = project.restored()
@@ -264,6 +265,7 @@ def _rename(project: Project, path: str, new: str) -> None:
     try:
         aside = project.scratch.aside(path)
         assert aside is not None
+        project.scratch.about_to_make(new, path)
         project.folder.put(aside, new)
     except BaseException:
         project.scratch.restore(project.kept_dir)
@@ -290,10 +292,10 @@ def unprotect(project: Project, words: Sequence[str]) -> None:
 def release(project: Project, path: str) -> None:
     """Replace links at or below `path` by copies, and give plain files the mode of new ones."""
     absolute = project.folder.absolute(path)
-    if os.path.isdir(absolute) and not os.path.islink(absolute):
+    if is_dir(absolute) and not os.path.islink(absolute):
         for name, _ in list(project.worktree.walk(path)):
             _release_file(project, f"{path}/{name}")
-    elif os.path.isfile(absolute):
+    elif is_file(absolute):
         _release_file(project, path)
 
 

@@ -11,12 +11,24 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from gitstage import progress
 from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, named_in, parse_manifest
 from gitstage.errors import CacheMiss, FormatError, GitstageError
-from gitstage.fs import CREATE, FILE_MODE, READ, UMASK, Root, Scratch, clone, copy_in_kernel, in_threads
+from gitstage.fs import (
+    CREATE,
+    FILE_MODE,
+    READ,
+    UMASK,
+    Root,
+    Scratch,
+    clone,
+    copy_in_kernel,
+    force_out,
+    in_threads,
+    look,
+)  # fmt: skip
 from gitstage.memo import Memo, Stamp, is_racy, stamp
 
 LINK_TYPES = ("reflink", "hardlink", "symlink", "copy")
@@ -27,18 +39,23 @@ SMALL = 1 << 20
 EMPTY = "d41d8cd98f00b204e9800998ecf8427e"
 """The MD5 of no bytes."""
 _FEW = 100  # objects are quickly looked for one by one
+_LONG_AGO = 1_800_000_000_000  # ns: half of the time for which `gc` spares an object in a cache that others use, too
 _SEEN_FOR = 50_000_000  # ns
+_WRITTEN_BACK = 60_000_000_000  # ns after which what was written is on the disk: systems wait half of it at most
 _BACKDATE = 50_000_000  # ns: a restored copy's mtime lies this far back, so that any later write shows
 
 
 class Cache:
-    """Objects below `folder` (absolute). `types`: link types to try in order; `shared`: group-writable folders."""
+    """Objects below `folder` (absolute). `types`: link types to try in order; `shared`: group-writable folders;
+    `others_use`: so may other projects."""
 
     def __init__(
-        self, folder: str, *, types: tuple[str, ...], memo: Memo, scratch: Scratch, shared: bool = False
-    ) -> None:
+        self, folder: str, *, types: tuple[str, ...], memo: Memo, scratch: Scratch, shared: bool = False,
+        others_use: bool = False,
+    ) -> None:  # fmt: skip
         self.folder, self.memo, self.scratch = folder, memo, scratch
         self._types = list(types)
+        self._others_use = others_use
         self._folder_mode = 0o2775 if shared else 0o777 & ~UMASK
         self._manifests: dict[Digest, dict[str, Digest] | None] = {}
         self._made: set[str] = set()
@@ -47,6 +64,7 @@ class Cache:
         self._verified: set[Digest] | None = None
         self.put_away: dict[Digest, str] = {}
         """Wrong objects that were moved out of the cache, with their new places."""
+        self._settled = 0
 
     def path(self, digest: Digest) -> str:
         """Where the object lies, or would."""
@@ -63,7 +81,7 @@ class Cache:
             return False
         if self._verified is not None:
             return self._is_verified(path, found, digest)
-        return stat.S_IMODE(found.st_mode) & ~_EXECUTABLE == PROTECTED or self._reverify(path, found, digest)
+        return _is_protected(found, digest) or self._reverify(path, found, digest)
 
     def distrust(self) -> None:
         """From here on no object counts as there before it was read and found right, whatever its mode."""
@@ -78,10 +96,12 @@ class Cache:
     def _reverify(self, path: str, found: os.stat_result, digest: Digest) -> bool:
         with open(path, "rb") as stream:
             md5, _ = hash_stream(stream, legacy=digest.legacy)
-        if md5 == digest.hex:
-            with contextlib.suppress(OSError):
-                os.chmod(path, PROTECTED | stat.S_IMODE(found.st_mode) & _EXECUTABLE)
-            return True
+            if md5 == digest.hex:
+                with contextlib.suppress(OSError):
+                    if not _is_protected(found, digest):
+                        os.fsync(stream.fileno())  # it is believed from here on
+                    os.chmod(path, PROTECTED | stat.S_IMODE(found.st_mode) & _EXECUTABLE)
+                return True
         with contextlib.suppress(OSError):
             self.put_away[digest] = self.quarantine(digest)
         return False
@@ -154,6 +174,49 @@ class Cache:
             self._seen = now, hash_bytes(repr(folders).encode()).encode() if is_settled else None
         return self._seen[1]
 
+    def settle(self, digests: Iterable[Digest] | None = None) -> None:
+        """Return when these objects (default: all), with the files of directories, are on the disk. Called before other
+        copies of their content go: a power failure must not take both. What was written more than a minute ago is there."""
+        now = time.time_ns()
+        when = max(self._settled, now - _WRITTEN_BACK)
+        if digests is None:
+            force_out(self._changed_since(when))
+            self._settled = now - 2 * _TICK
+            return
+        paths = []
+        for digest in digests:
+            listing = self.manifest(digest) if digest.is_dir else None
+            paths += [self.path(one) for one in (digest, *(listing or {}).values())]
+        force_out([path for path in paths if (found := look(path)) is not None and found.st_ctime_ns >= when])
+
+    def unprotect_last(self, booted: int, known: int) -> None:
+        """After a start of the machine at `booted`, if anything was written between `known` and then (ns since the epoch):
+        what may not have been on the disk when it stopped is no longer protected, so that whoever asks for it reads it."""
+        times = [found.st_mtime_ns for _, found in self._folders()]
+        before = [mtime for mtime in times if mtime < booted]
+        last = max(before, default=0)
+        for path in self._changed_since(last - _WRITTEN_BACK) if last >= known else ():
+            with contextlib.suppress(OSError):
+                if os.stat(path).st_ctime_ns < booted:
+                    os.chmod(path, _DISTRUSTED)
+
+    def _folders(self) -> Iterator[tuple[str, os.stat_result]]:
+        """The folders of objects, with their stats."""
+        for base in (f"{self.folder}/files/md5", self.folder):
+            for number in range(256):
+                path = f"{base}/{number:02x}"
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    yield path, os.stat(path)
+
+    def _changed_since(self, when: int) -> list[str]:
+        """The objects that are not older than `when` (ns since the epoch)."""
+        found = []
+        for folder, stat_of in self._folders():
+            if stat_of.st_mtime_ns >= when:
+                with os.scandir(folder) as entries:
+                    found += [entry.path for entry in entries if entry.stat().st_ctime_ns >= when]
+        return found
+
     def manifest(self, digest: Digest) -> dict[str, Digest] | None:
         """The files of a directory, path -> digest; None if the object is missing or is no manifest."""
         if digest not in self._manifests:
@@ -170,7 +233,9 @@ class Cache:
         """Store the manifest of a directory and return its digest."""
         data = manifest_bytes(listing)
         digest = Digest(hash_bytes(data, legacy=legacy), True, legacy)
-        if not self.has(digest):
+        if self.has(digest):
+            self._rely_on(digest)
+        else:
             self._write(data, digest)
         self._manifests[digest] = dict(listing)
         return digest
@@ -192,6 +257,7 @@ class Cache:
         if known is not None:
             digest = Digest(known, False, legacy)
             if self.has(digest):
+                self._rely_on(digest)
                 return digest, False
         read_at = time.time_ns()
         try:
@@ -219,7 +285,9 @@ class Cache:
                 raise GitstageError(f"{source}: changed while it was read", "run the command again")
             digest = Digest(md5, False, legacy)
             in_place = False
-            if not self.has(digest):
+            if self.has(digest):
+                self._rely_on(digest)
+            else:
                 in_place = kind in ("copy", "reflink") and not is_link
                 if may_link and self._adopt(source, digest):
                     in_place, after = True, os.stat(source)
@@ -249,6 +317,14 @@ class Cache:
         self.memo.remember_file(source, after, md5, read_at, legacy=legacy)
         progress.done()
         return digest, in_place
+
+    def _rely_on(self, digest: Digest) -> None:
+        """An object that was there already is about to be recorded: to another project's `gc` it must not look old."""
+        path = self.path(digest)
+        if self._others_use:
+            with contextlib.suppress(OSError):
+                if time.time_ns() - os.stat(path).st_ctime_ns > _LONG_AGO:
+                    os.utime(path)
 
     def _adopt(self, source: str, digest: Digest) -> bool:
         """Make a file itself the object, by a hard link. Until it is protected, `has` takes nobody's word for it."""
@@ -524,6 +600,13 @@ class Cache:
 
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_TICK = 20_000_000  # ns: how coarse a file system's clock may be
+_DISTRUSTED = 0o644
+
+
+def _is_protected(found: os.stat_result, digest: Digest) -> bool:
+    """Does the mode say that the object was verified? Not if it is empty and should not be, as a power failure leaves it."""
+    return stat.S_IMODE(found.st_mode) & ~_EXECUTABLE == PROTECTED and (found.st_size > 0 or digest.hex == EMPTY)
 
 
 def _read_all(fd: int, size: int) -> bytes:

@@ -261,6 +261,8 @@ def apply(project: Project, planned: Plan, *, force: bool = False) -> Result:
     done: dict[str, list[str]] = {"added": [], "modified": [], "deleted": []}
     files = {"added": 0, "modified": 0, "deleted": 0}
     errors: dict[str, GitstageError] = {}
+    if any(action.kind in ("replace", "delete") for out in planned.outputs for action in out.actions):
+        project.cache.settle()
     for out in planned.outputs:
         if out.missing or out.unknown or out.refused or (out.unsaved and not force):
             continue

@@ -145,8 +145,7 @@ def _grace(project: Project) -> int:
     """Seconds for which an object is safe after it was written. A cache that others use, too, gets an hour."""
     asked = project.repo.settings().get("gcgrace") if project.repo is not None else None
     if asked is None:
-        own = os.path.realpath(project.cache_dir).startswith(os.path.realpath(project.root) + os.sep)
-        return 0 if own or project.config.get("cache.dir") is None else 3600
+        return 3600 if project.is_cache_outside else 0
     if not asked.isdigit():
         raise ConfigError(f"gitstage.gcGrace: '{asked}' is no number of seconds", "git config --unset gitstage.gcGrace")
     return int(asked)

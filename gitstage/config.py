@@ -789,7 +789,10 @@ def save(*files: ConfigFile) -> None:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
             except OSError as error:
                 raise SystemFailure(f"{os.path.dirname(target)}: {error.strerror}") from error
-            fs.atomic_write(target, file.text.encode())
+            tmp = os.path.join(os.path.dirname(target), "tmp")
+            is_swept = file.level in PROJECT_LEVELS and os.path.isdir(tmp) and not os.path.islink(tmp)
+            temporary = os.path.join(tmp, f"config.{os.getpid()}.tmp") if is_swept else None
+            fs.atomic_write(target, file.text.encode(), temporary=temporary)
             file.before = file.text
 
 

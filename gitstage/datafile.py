@@ -44,7 +44,9 @@ def write_data_file(
         new = formats.dump_dvc(changed, old, path)
     if new != old:
         atomic_write(project.worktree.absolute(path), new)
+    if new != old or project.config.autostage:  # an earlier command may have died before it staged it
         written.append(path)
+    if new != old:
         yield LockWritten(path, path, is_new=old is None)
     agreed = {out.path: content.digest for out, content in outs if out.cache}
     project.remember_restored({**project.restored(), **agreed})

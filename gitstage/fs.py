@@ -11,13 +11,16 @@ import errno
 import itertools
 import json
 import os
+import posixpath
 import re
 import stat
 import sys
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TypeVar
 
 from gitstage.errors import PipelineError, SystemFailure
+from gitstage.processes import is_running
 
 try:
     import fcntl
@@ -32,6 +35,7 @@ CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | ge
 _FICLONE = 0x40049409
 _AT_ONCE = 64 << 20  # bytes that the kernel copies before the next is told about it
 _OPEN_FOLDERS = 256
+_EACH = 8  # as many files are sooner forced to disk one by one
 _RESERVED = frozenset({".git", ".dvc", ".hg", "git~1", "dvc~1"})
 # Code points that HFS+ leaves out of a name when it compares it. Source: Git, as documented for core.protectHFS.
 _IGNORABLE = dict.fromkeys((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF))
@@ -255,6 +259,49 @@ class Root:
             os.mkdir(name, dir_fd=fd)
 
 
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+
+def look(path: str, *, follow: bool = True) -> os.stat_result | None:
+    """The stat of what is at `path`; None if nothing is. What cannot be looked at raises OSError: unlike os.path.exists,
+    this never takes an error of the disk for a file that is not there."""
+    try:
+        return os.stat(path, follow_symlinks=follow)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
+    except ValueError:  # NUL in it
+        return None
+
+
+def exists(path: str) -> bool:
+    """Is there a file, folder or symlink (a broken one too)? Raises OSError as `look`."""
+    return look(path, follow=False) is not None
+
+
+def is_dir(path: str) -> bool:
+    """Is there a folder, or a symlink to one? Raises OSError as `look`."""
+    found = look(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def is_file(path: str) -> bool:
+    """Is there a regular file, or a symlink to one? Raises OSError as `look`."""
+    found = look(path)
+    return found is not None and stat.S_ISREG(found.st_mode)
+
+
+def walk(top: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As os.walk; but what cannot be read raises OSError, it is not passed over."""
+
+    def refuse(error: OSError) -> None:
+        if error.errno not in _ABSENT:
+            raise error
+
+    return os.walk(top, onerror=refuse)
+
+
 def _is_link(name: str, fd: int) -> bool:
     with contextlib.suppress(OSError):
         return stat.S_ISLNK(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode)
@@ -290,11 +337,122 @@ def _remove_tree(folder: str) -> None:
 def _make_writable(function: object, path: str, _: object) -> None:
     """A command may leave folders without the write bit; they are still ours to remove."""
     os.chmod(os.path.dirname(path), 0o700)
-    os.chmod(path, 0o700, follow_symlinks=False) if os.chmod in os.supports_follow_symlinks else os.chmod(path, 0o700)
     if os.path.isdir(path) and not os.path.islink(path):
+        os.chmod(path, 0o700)
         _remove_tree(path)
-    else:
-        os.unlink(path)
+        return
+    if os.name == "nt":  # elsewhere a file's own mode does not matter, and it may be that of an object it is a link to
+        os.chmod(path, 0o700)
+    os.unlink(path)
+
+
+class _Journal:
+    """What a dead process was about, so that its changes can be taken back; kept as JSON in its scratch folder.
+
+    `moved`: (path, name in the folder) of outputs that were moved aside; `made`: (path, where it came from or None) of
+    what was put where nothing was; `files`: (path, name of a copy of the old file or None, digest of the old text,
+    digest of the new) of metadata files; `keep`: (name, place in the folder of kept things) of what is to go there.
+    Paths are relative to the root.
+    """
+
+    NAME = "moved"
+
+    def __init__(self, found: object = None) -> None:
+        """`found`: what `text` gave. Raises ValueError, TypeError or AttributeError for anything else."""
+        parts: dict[str, list[list[str | None]]] = {"moved": found} if isinstance(found, list) else found or {}  # type: ignore[assignment]
+        self.moved = [(str(path), os.path.basename(str(name))) for path, name in parts.get("moved", ())]
+        self.made = [(str(path), origin) for path, origin in parts.get("made", ())]
+        self.files = [
+            (str(path), name and os.path.basename(name), old, new) for path, name, old, new in parts.get("files", ())
+        ]
+        self.keep = [(os.path.basename(str(name)), str(place)) for name, place in parts.get("keep", ())]
+
+    def text(self, settled: Collection[str]) -> str:
+        """JSON without what is `settled`; empty if nothing is left."""
+        parts = {
+            "moved": [entry for entry in self.moved if entry[1] not in settled],
+            "made": self.made,
+            "files": self.files,
+            "keep": self.keep,
+        }
+        left = {name: entries for name, entries in parts.items() if entries}
+        return json.dumps(left) if left else ""
+
+    def names(self, settled: Collection[str]) -> set[str]:
+        """The files of the folder that must not go."""
+        return {name for _, name in self.moved if name not in settled} | {name for name, _ in self.keep}
+
+    def play_back(
+        self, root: Root, folder: str, kept: str, moved: list[tuple[str, str]] | None = None
+    ) -> dict[str, str]:
+        """Take back what the owner of `folder` did (of what it moved aside, `moved` alone); whatever was in the way is in
+        `kept` then, and its path among those returned, with its place."""
+        top = os.path.dirname(folder)
+        for name, place in self.keep:
+            _keep(os.path.join(folder, name), kept, place, top)
+        aside = os.path.join(folder, "made")
+        _keep(aside, kept, os.path.basename(folder), top)  # of an earlier attempt that died
+        for path, origin in self.made if moved is None else ():
+            if root.lstat(path) is None:
+                continue
+            root.take(path, aside)
+            if origin is not None and root.lstat(origin) is None:
+                root.put(aside, origin)
+            else:
+                _keep(aside, kept, path, top)
+        for path, copy, old, new in reversed(self.files) if moved is None else ():
+            _take_back(root, path, copy and os.path.join(folder, copy), old, new)
+        in_the_way = {}
+        for path, name in reversed(self.moved if moved is None else moved):
+            source = os.path.join(folder, name)
+            if not exists(source):
+                continue
+            if root.lstat(path) is not None:
+                target = free_place(kept, path)
+                _make_way(kept, target, top)
+                root.take(path, target)
+                in_the_way[path] = target
+            root.put(source, path)
+        return in_the_way
+
+
+def _keep(source: str, kept: str, path: str, top: str) -> str:
+    """Move what is at `source`, if anything is, to a free place for `path` in folder `kept` below `top`; its place."""
+    target = free_place(kept, path)
+    if exists(source):
+        _make_way(kept, target, top)
+        os.replace(source, target)
+    return target
+
+
+def _take_back(root: Root, path: str, copy: str | None, old: str | None, new: str | None) -> None:
+    """Give a metadata file its old text again, if it still has the new one, and the copy of the old one is whole."""
+    if not _is_metadata(path) or _digest(root.absolute(path)) != new:
+        return
+    if copy is None:
+        root.unlink(path)
+    elif _digest(copy) == old:
+        root.put(copy, path)
+
+
+def _is_metadata(path: str) -> bool:
+    name = posixpath.basename(path)
+    return name in ("dvc.yaml", "dvc.lock", ".gitignore") or (name.endswith(".dvc") and name != ".dvc")
+
+
+def _digest(path: str) -> str | None:
+    """Of a file's bytes; None if there is none."""
+    found = look(path, follow=False)
+    if found is None or not stat.S_ISREG(found.st_mode):
+        return None
+    with open(path, "rb") as stream:
+        return _digest_of(stream.read())
+
+
+def _digest_of(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
 
 
 class Scratch:
@@ -308,7 +466,9 @@ class Scratch:
         self.parent, self.root = parent, root
         self._folder: str | None = None
         self._alive: int | None = None
-        self._journal: list[tuple[str, str]] = []
+        self._journal = _Journal()
+        self._is_whole = False
+        self._kept_later: list[tuple[str, str]] = []
         self._settled: set[str] = set()
         self._numbers = itertools.count(1)
         self.recorder: Callable[[str], None] | None = None
@@ -342,15 +502,15 @@ class Scratch:
     def move_aside(self, path: str) -> bool:
         """Take `path` out of the work tree so that `restore` or a later `sweep` brings it back. False: not there."""
         target = self.new()
-        self._journal.append((path, os.path.basename(target)))
+        self._journal.moved.append((path, os.path.basename(target)))
         self._write_journal()
         return self.root.take(path, target)
 
     def restore(self, kept: str, paths: Collection[str] | None = None) -> dict[str, str]:
         """Bring back what was moved aside (of `paths`, if given). What is in the way goes to folder `kept`; returned are its
         paths, each with its place there."""
-        in_the_way = _bring_back(self.root, self.folder, self._of(paths), kept)
-        self.forget(paths)
+        in_the_way = self._journal.play_back(self.root, self.folder, kept, self._of(paths))
+        self._forget(paths)
         return in_the_way
 
     def keep(self, path: str, kept: str) -> str:
@@ -359,11 +519,14 @@ class Scratch:
         Returns its place, in `kept` or, if there is something from earlier, beside it.
         """
         source = self.aside(path)
-        target = free_place(kept, path)
-        if source is not None and os.path.lexists(source):
-            _make_way(kept, target, self.parent)
-            os.replace(source, target)
-        return target
+        if source is None:
+            return free_place(kept, path)
+        if not self._is_whole:
+            return _keep(source, kept, path, self.parent)
+        place = free_place(kept, path)
+        relative = os.path.relpath(place, os.path.join(self.parent, "kept")).replace(os.sep, "/")
+        self._kept_later.append((os.path.basename(source), relative))
+        return place
 
     def settle(self, paths: Collection[str] | None = None) -> None:
         """From here on a crash does not bring back what was moved aside (of `paths`); `restore` still does."""
@@ -372,42 +535,102 @@ class Scratch:
 
     def forget(self, paths: Collection[str] | None = None) -> None:
         """What was moved aside (of `paths`) is not needed any more."""
+        if not self._is_whole:  # else at the end of the whole
+            self._forget(paths)
+
+    def _forget(self, paths: Collection[str] | None = None) -> None:
         gone = self._of(paths)
-        for _, name in gone:
-            remove_any(os.path.join(self.folder, name))
-        self._journal = [entry for entry in self._journal if entry not in gone]
+        self._journal.moved = [entry for entry in self._journal.moved if entry not in gone]
         self._settled.difference_update(name for _, name in gone)
         self._write_journal()
+        for _, name in gone:
+            remove_any(os.path.join(self.folder, name))
 
     def _of(self, paths: Collection[str] | None) -> list[tuple[str, str]]:
-        return [entry for entry in self._journal if paths is None or entry[0] in paths]
+        return [entry for entry in self._journal.moved if paths is None or entry[0] in paths]
+
+    @contextlib.contextmanager
+    def whole(self, kept: str) -> Iterator[None]:
+        """What the block does to metadata files and outputs is done wholly or not at all: if it fails, or the process
+        dies, all is as it was before, at the latest after the next command. What is in the way then goes to `kept`."""
+        self._is_whole, self._kept_later = True, []
+        try:
+            yield
+        except BaseException:
+            self._is_whole = False
+            if self._folder is not None:
+                with contextlib.suppress(OSError, SystemFailure):  # then the next command does it
+                    self._journal.play_back(self.root, self._folder, kept)
+                    self._journal = _Journal()
+                    self._write_journal()
+            raise
+        self._is_whole = False
+        if self._folder is None:
+            return
+        gone = self._journal.moved
+        self._journal = _Journal()
+        self._journal.keep = self._kept_later
+        self._write_journal()  # from here on it is done
+        with contextlib.suppress(OSError):
+            self._journal.play_back(self.root, self._folder, os.path.join(self.parent, "kept"))
+            self._journal = _Journal()
+            self._write_journal()
+        for _, name in gone:
+            if name not in self._journal.names(()):
+                remove_any(os.path.join(self._folder, name))
+
+    def about_to_make(self, path: str, origin: str | None = None) -> None:
+        """Something is about to be put at `path`, where nothing is: what was at `origin`, if that is given."""
+        if self._is_whole:
+            self._journal.made.append((path, origin))
+            self._write_journal()
+
+    def about_to_change(self, absolute: str, data: bytes | None) -> None:
+        """A file is about to be written with `data`, or deleted."""
+        path = os.path.relpath(absolute, self.root.path).replace(os.sep, "/")
+        if not self._is_whole or path.startswith("../") or not _is_metadata(path):
+            return
+        old, copy = _digest(absolute), None
+        if old is not None:
+            import shutil
+
+            copy = self.new()
+            shutil.copyfile(absolute, copy)
+            os.chmod(copy, stat.S_IMODE(os.lstat(absolute).st_mode))
+        self._journal.files.append(
+            (path, copy and os.path.basename(copy), old, None if data is None else _digest_of(data))
+        )
+        self._write_journal()
 
     def aside(self, path: str) -> str | None:
         """Where `path` lies while it is moved aside."""
-        for known, name in self._journal:
+        for known, name in self._journal.moved:
             if known == path:
                 return os.path.join(self.folder, name)
         return None
 
     def is_aside(self, path: str) -> bool:
         """Was `path`, or a folder around it, moved aside? What lies there now is new."""
-        return any(path == known or path.startswith(known + "/") for known, _ in self._journal)
+        return any(path == known or path.startswith(known + "/") for known, _ in self._journal.moved)
 
     def _write_journal(self) -> None:
-        name = os.path.join(self.folder, "moved")
-        journal = [entry for entry in self._journal if entry[1] not in self._settled]
-        if journal:
+        name = os.path.join(self.folder, _Journal.NAME)
+        text = self._journal.text(self._settled)
+        if text:
             with open(name + ".new", "w", encoding="utf-8", errors="surrogateescape") as stream:
-                json.dump(journal, stream)
+                stream.write(text)
             os.replace(name + ".new", name)
         else:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
 
     def close(self) -> None:
+        """Remove the folder, unless something could not be taken back: then the next command tries again."""
         if self._folder is not None:
-            _remove_tree(self._folder)
-            self._folder = None
+            folder, self._folder = self._folder, None
+            with contextlib.suppress(OSError):  # what cannot be removed now is swept later
+                if not exists(os.path.join(folder, _Journal.NAME)):
+                    _remove_tree(folder)
         if self._alive is not None:
             os.close(self._alive)
             self._alive = None
@@ -422,18 +645,25 @@ class Scratch:
             alive = _lock_if_dead(folder)
             if alive is None:
                 continue
-            journal = _read_journal(folder)
-            _bring_back(self.root, folder, journal, kept)
-            returned += [path for path, _ in journal]
-            self.dead.append(os.path.basename(folder))
-            _remove_tree(folder)
-            os.close(alive)
+            try:
+                journal = _read_journal(folder)
+                if journal is None:
+                    _keep_all(folder, kept)
+                else:
+                    journal.play_back(self.root, folder, kept)
+                    returned += [path for path, _ in journal.moved]
+                self.dead.append(os.path.basename(folder))
+                _remove_tree(folder)
+            finally:
+                os.close(alive)
         return returned
 
     def held_elsewhere(self) -> dict[str, int]:
         """Outputs that a live process, or the command of a killed one, has moved aside -> its process id."""
         return {
-            path: int(os.path.basename(f).partition("-")[0]) for f in self._others() for path, _ in _read_journal(f)
+            path: int(os.path.basename(folder).partition("-")[0])
+            for folder in self._others()
+            for path, _ in getattr(_read_journal(folder), "moved", ())
         }
 
     def _others(self) -> list[str]:
@@ -449,7 +679,7 @@ def free_place(kept: str, path: str) -> str:
     """The absolute place for `path` in folder `kept`, under a numbered name where that is taken."""
     first = os.path.join(kept, *path.split("/"))
     names = itertools.chain([first], (f"{first}.~{number}~" for number in itertools.count(2)))
-    return next(name for name in names if not os.path.lexists(name))
+    return next(name for name in names if not exists(name))
 
 
 def _lock_if_dead(folder: str) -> int | None:
@@ -459,54 +689,36 @@ def _lock_if_dead(folder: str) -> int | None:
     except OSError:
         return None
     if fcntl is None:
-        return fd if not _is_running(int(os.path.basename(folder).partition("-")[0])) else os.close(fd)
+        return fd if not is_running(int(os.path.basename(folder).partition("-")[0])) else os.close(fd)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(fd)
         return None
-    if os.fstat(fd).st_size == 0 and _is_running(int(os.path.basename(folder).partition("-")[0])):
+    if os.fstat(fd).st_size == 0 and is_running(int(os.path.basename(folder).partition("-")[0])):
         os.close(fd)  # it has just made the folder and is about to take the lock
         return None
     return fd
 
 
-def _is_running(pid: int) -> bool:
-    if sys.platform == "win32":
-        return False
+def _read_journal(folder: str) -> _Journal | None:
+    """None if there is one that cannot be read, as a power failure may leave it."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+        with open(os.path.join(folder, _Journal.NAME), encoding="utf-8", errors="surrogateescape") as stream:
+            return _Journal(json.load(stream))
+    except FileNotFoundError:
+        return _Journal()
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
-def _read_journal(folder: str) -> list[tuple[str, str]]:
-    try:
-        with open(os.path.join(folder, "moved"), encoding="utf-8", errors="surrogateescape") as stream:
-            return [(str(path), os.path.basename(str(name))) for path, name in json.load(stream)]
-    except (OSError, ValueError):
-        return []
-
-
-def _bring_back(root: Root, folder: str, journal: list[tuple[str, str]], kept: str) -> dict[str, str]:
-    in_the_way = {}
-    for path, name in reversed(journal):
-        source = os.path.join(folder, name)
-        if not os.path.lexists(source):
-            continue
-        if root.lstat(path) is not None:
-            target = os.path.join(kept, *path.split("/"))
-            if os.path.lexists(target):  # which may be an earlier output that exists nowhere else
-                target += ".~failed~"
-                remove_any(target)
-            _make_way(kept, target, os.path.dirname(folder))
-            root.take(path, target)
-            in_the_way[path] = target
-        root.put(source, path)
-    return in_the_way
+def _keep_all(folder: str, kept: str) -> None:
+    """Nobody knows what belongs where in a dead owner's folder: all of it is kept."""
+    target = os.path.join(kept, os.path.basename(folder))
+    os.makedirs(target, exist_ok=True)
+    for name in os.listdir(folder):
+        if name.isdigit():
+            os.replace(os.path.join(folder, name), os.path.join(target, name))
 
 
 def _make_way(kept: str, target: str, top: str) -> None:
@@ -521,32 +733,34 @@ def _make_way(kept: str, target: str, top: str) -> None:
 _default_scratch: Scratch | None = None
 
 
+def about_to_change(path: str, data: bytes | None) -> None:
+    """The file at absolute `path` is about to be written with `data`, or (None) deleted."""
+    if _default_scratch is not None:
+        _default_scratch.about_to_change(path, data)
+        if _default_scratch.recorder is not None:
+            _default_scratch.recorder(path)
+
+
 def use_scratch(scratch: Scratch | None) -> None:
     """From now on `atomic_write` makes its temporary files there instead of beside the target."""
     global _default_scratch
     _default_scratch = scratch
 
 
-def about_to_change(path: str) -> None:
-    """The file at absolute `path` is about to be written or deleted as a whole."""
-    if _default_scratch is not None and _default_scratch.recorder is not None:
-        _default_scratch.recorder(path)
-
-
-def atomic_write(path: str, data: bytes, mode: int | None = None) -> None:
+def atomic_write(path: str, data: bytes, mode: int | None = None, *, temporary: str | None = None) -> None:
     """Write a whole file or none. An existing file's mode is kept; a symlink is replaced, never written through.
 
+    `temporary`: the absolute path, on the same file system, that the file has at first; a fresh one by default.
     `mode`: permission bits of a new file (default: 0666 less the umask). Raises SystemFailure naming `path`.
     """
-    about_to_change(path)
+    about_to_change(path, data)
     try:
         old = os.lstat(path)
         mode = stat.S_IMODE(old.st_mode) if stat.S_ISREG(old.st_mode) else mode
     except FileNotFoundError:
         pass
     scratch = _default_scratch
-    temporary = None
-    if scratch is not None and _same_device(scratch.parent, os.path.dirname(path) or "."):
+    if temporary is None and scratch is not None and _same_device(scratch.parent, os.path.dirname(path) or "."):
         temporary = scratch.new()
     if temporary is None:
         folder, name = os.path.split(path)
@@ -598,6 +812,33 @@ def clone(source: str, target: str) -> bool:
             os.close(target_fd)
     finally:
         os.close(source_fd)
+
+
+def force_out(paths: Sequence[str]) -> None:
+    """Return when the contents of these files, all of one file system, are on the disk. One that is gone is passed over."""
+    if len(paths) > _EACH and sys.platform.startswith("linux"):
+        import ctypes
+
+        fd = os.open(os.path.dirname(paths[0]), _FOLDER)
+        try:
+            if ctypes.CDLL(None).syncfs(fd) == 0:
+                return
+        finally:
+            os.close(fd)
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            fd = os.open(path, READ)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+
+def booted_at() -> int | None:
+    """When the machine was started (ns since the epoch); None where that is not known."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return None
+    return time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def copy_in_kernel(fd: int, out: int, told: Callable[[int], object] | None = None) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gitstage import checkout, external, formats
+from gitstage import checkout, external, formats, processes
 from gitstage.contents import AtUrl
 from gitstage.digest import Content, checksum
 from gitstage.errors import GitstageError, PipelineError
 from gitstage.events import Event, Importing, LockWritten, Skipped
-from gitstage.fs import Root, atomic_write, components
+from gitstage.fs import Root, atomic_write, components, remove_any
 from gitstage.pipeline import Stage, join, relative
 from gitstage.project import Project
 from gitstage.sources import Repository, copy_path, find_folder, measure_path, temporary_cache
@@ -357,6 +357,7 @@ def _put_in(project: Project, temporary: str, path: str, check: Callable[[Measur
     """A finished copy takes the place of `path`, in the cache and in the work tree, unless `check` raises."""
     earlier = _make_room(project, path)
     try:
+        project.scratch.about_to_make(path)
         project.folder.put(temporary, path)
         measured = project.store.keep(path, legacy=False)
         assert measured is not None
@@ -392,6 +393,8 @@ def _bring(project: Project, repository: Repository, commit: str, source: str, p
     now = project.worktree.measure(path)
     if now is not None and now.content.digest != measured.content.digest and project.cache.lacks(now.content.digest):
         _let_go(project, path, _make_room(project, path), "import")
+    if not project.worktree.exists(path):
+        project.scratch.about_to_make(path)
     result = checkout.apply(project, checkout.plan(project, wanted), force=True)
     for error in result.errors.values():
         raise error
@@ -449,15 +452,14 @@ def get(origin: From, out: str | None, *, force: bool, transfer: Transfer = _PLA
         commit = repository.clone.resolve(origin.rev)
         data = repository.look(commit, origin.path, cache)
         measured = repository.bring(commit, origin.path, data, cache)
-        made = os.path.join(folder, "made")
-        os.mkdir(made)
-        root = Root(made)
-        cache.restore_all([(digest, name, False) for name, digest in measured.at("it").items()], root)
-        if measured.files is not None and not measured.files:
-            os.mkdir(os.path.join(made, "it"))
-        root.close()
-        cache.scratch.close()
-        _put(os.path.join(made, "it"), target, force=force)
+        with _beside(target) as made:
+            root = Root(made)
+            cache.restore_all([(digest, name, False) for name, digest in measured.at("it").items()], root)
+            if measured.files is not None and not measured.files:
+                os.mkdir(os.path.join(made, "it"))
+            root.close()
+            cache.scratch.close()
+            _put(os.path.join(made, "it"), target, force=force)
     return target
 
 
@@ -474,7 +476,7 @@ def get_path(source: str, out: str | None, *, force: bool, transfer: Transfer = 
     if not external.is_url(url) and not os.path.lexists(_local(url)):
         raise GitstageError(f"{source}: does not exist")
     target = _free_path(out, external.name_of(source), force=force)
-    with tempfile.TemporaryDirectory(prefix=".gitstage-", dir=os.path.dirname(target)) as folder:
+    with _beside(target) as folder:
         made = os.path.join(folder, "it")
         if external.is_url(url):
             with contextlib.closing(_opened(url, settings, os.getcwd(), transfer)) as place:
@@ -522,12 +524,27 @@ def resolved(source: str) -> tuple[str, Mapping[str, str]]:
 def _free_path(out: str | None, name: str, *, force: bool) -> str:
     """The absolute path for a copy; its folder is made. Raises GitstageError if something is there already."""
     target = os.path.abspath(name if out is None else out)
+    processes.sweep(os.path.dirname(target), _BESIDE)
     if out is not None and (out.endswith("/") or os.path.isdir(target)):
         target = os.path.join(target, name)
     if not force and os.path.lexists(target):
         raise GitstageError(f"{os.path.relpath(target)}: exists already", "-f replaces it")
     os.makedirs(os.path.dirname(target), exist_ok=True)
     return target
+
+
+_BESIDE = r"\.gitstage-(?P<pid>\d+)-[0-9a-f]{8}"
+
+
+@contextlib.contextmanager
+def _beside(target: str) -> Iterator[str]:
+    """A folder on the file system of `target` for a copy that is not finished. One that is left goes with the next copy."""
+    folder = os.path.join(os.path.dirname(target), f".gitstage-{os.getpid()}-{os.urandom(4).hex()}")
+    os.mkdir(folder, 0o700)
+    try:
+        yield folder
+    finally:
+        remove_any(folder)
 
 
 def _put(made: str, target: str, *, force: bool) -> None:

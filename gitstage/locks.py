@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from gitstage.errors import Busy, FormatError, SystemFailure
+from gitstage.processes import is_running
 
 if sys.platform == "win32":
     import msvcrt
@@ -53,7 +54,7 @@ class RepoLock:
     ) -> None:
         """`timeout` in seconds: 0 tries once, None waits for ever.
 
-        `on_wait` is called once, after two seconds, with who has the lock: "process 123 (dvc repro)".
+        `on_wait` is called once, after two seconds, with who has the lock: "process 123 (dvc repro) on build7".
         """
         self.path = os.path.join(tmp_dir, name)
         self._timeout, self._on_wait, self._optional = timeout, on_wait, optional
@@ -103,8 +104,9 @@ class _Flock:
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | _NOFOLLOW, 0o666)
         try:
             if _try_lock(fd):
-                size = os.write(fd, f" {os.getpid()}\n".encode())
-                os.ftruncate(fd, size)
+                with contextlib.suppress(OSError):  # a full disk must not keep anyone from making room
+                    size = os.write(fd, f" {os.getpid()}\n".encode())
+                    os.ftruncate(fd, size)
                 self._fd, fd = fd, -1
         finally:
             if fd >= 0:
@@ -122,7 +124,11 @@ class _Flock:
                 pid = int(stream.read(32))
         except (OSError, ValueError):  # Windows does not let us read what is locked
             return "another process"
-        return describe(pid)
+        if not is_running(
+            pid
+        ):  # the lock is held, so it lives elsewhere: in another container, or a file system is shared
+            return f"process {pid} of another machine"
+        return f"{describe(pid)} on {_host()}"
 
     def hint(self, path: str) -> str:
         return "wait until it is done, or end it"
@@ -318,7 +324,7 @@ def _living(table: Any) -> dict[str, Any]:
     def is_alive(entry: Any) -> bool:
         pid, _ = int(entry["pid"]), str(entry["cmd"])
         if pid not in alive:
-            alive[pid] = _is_alive(pid)
+            alive[pid] = is_running(pid)
         return alive[pid]
 
     write = {path: entry for path, entry in table.get("write", {}).items() if is_alive(entry)}
@@ -393,6 +399,12 @@ def _wait(
             return
 
 
+def _host() -> str:
+    import socket
+
+    return socket.gethostname()
+
+
 def describe(pid: int) -> str:
     """ "process 123 (dvc repro)", without the command if the system does not tell."""
     command = _command(pid)
@@ -442,18 +454,6 @@ if sys.platform == "win32":
         os.lseek(fd, 0, os.SEEK_SET)
         msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
 
-    def _is_alive(pid: int) -> bool:
-        import ctypes
-
-        # os.kill would end the process. 0x1000: PROCESS_QUERY_LIMITED_INFORMATION; 259: STILL_ACTIVE
-        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)
-        if not handle:
-            return False
-        code = ctypes.c_ulong()
-        ctypes.windll.kernel32.GetExitCodeProcess(handle, ctypes.byref(code))
-        ctypes.windll.kernel32.CloseHandle(handle)
-        return code.value == 259
-
 else:
 
     def _try_lock(fd: int) -> bool:
@@ -465,14 +465,3 @@ else:
 
     def _unlock(fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_UN)
-
-    def _is_alive(pid: int) -> bool:
-        if pid <= 0:
-            return False  # 0 and below would ask about process groups
-        try:
-            os.kill(pid, 0)
-        except PermissionError:
-            return True
-        except (ProcessLookupError, OverflowError):
-            return False
-        return True

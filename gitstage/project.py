@@ -12,7 +12,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gitstage import config, formats, fs, trust
+from gitstage import config, formats, fs, processes, trust
 from gitstage.cache import Cache
 from gitstage.config import Config, config_path
 from gitstage.digest import Digest
@@ -45,7 +45,7 @@ def find_root(start: str) -> str | None:
     """The nearest folder at or above `start` that holds `.dvc/`; None if there is none."""
     folder = os.path.realpath(start)
     while True:
-        if os.path.isdir(os.path.join(folder, ".dvc")):
+        if fs.is_dir(os.path.join(folder, ".dvc")):
             return folder
         parent = os.path.dirname(folder)
         if parent == folder:
@@ -127,17 +127,30 @@ class Project:
         if repo is not None and os.path.realpath(repo.top or root) != root and not subdir:
             raise GitstageError(f"{root}: is not the top of the Git repository", "git stage init --subdir")
         dvc_dir = os.path.join(root, ".dvc")
-        if os.path.lexists(dvc_dir):
-            if not force:
+        if fs.exists(dvc_dir):
+            if not force and not _is_unfinished(repo, root):
                 raise GitstageError(f"{dvc_dir}: exists already", "git stage init -f replaces it, with the cache in it")
             fs.remove_any(dvc_dir)
         if repo is not None and repo.ignored([_join(repo, root, ".dvc/config")]):
             raise GitstageError(f"{dvc_dir}: is ignored by Git", "git check-ignore -v .dvc/config")
-        files = _make_files(root, no_scm=no_scm)
-        if repo is not None:
-            repo.add([_join(repo, root, name) for name in files])
-            if layout == 2:
+        ignore = os.path.join(root, ".dvcignore")
+        had_ignore = fs.exists(ignore)
+        try:
+            if repo is not None and layout == 2:
                 repo.git("config", "gitstage.layout", "2", locks=True)
+            files = _make_files(root, no_scm=no_scm)
+            if repo is not None:
+                repo.add([_join(repo, root, name) for name in files])
+            with open(os.path.join(dvc_dir, *_FINISHED), "a"):
+                pass
+        except BaseException:
+            fs.use_scratch(None)
+            with contextlib.suppress(OSError):
+                fs.remove_any(dvc_dir)
+            with contextlib.suppress(OSError):
+                if not had_ignore:
+                    fs.remove_any(ignore)
+            raise
         return cls(root, "", repo)
 
     def __enter__(self) -> Project:
@@ -213,9 +226,17 @@ class Project:
         self.journal.flush()
         return None
 
+    def whole(self) -> contextlib.AbstractContextManager[None]:
+        """Around what is to be done wholly or not at all: see Scratch.whole."""
+        return self.scratch.whole(self.kept_dir)
+
     def sweep(self) -> None:
         """Tidy up behind killed processes of ours."""
-        if os.path.isdir(self.scratch.parent):
+        processes.sweep(self.tmp_dir, r"(rwlock|config)\.(?P<pid>\d+)\.tmp")
+        if self.repo is not None:
+            processes.sweep(self.repo.worktree_state_dir, r".+\.(?P<pid>\d+)(\.tmp)?")
+        self._look_after_boot()
+        if fs.is_dir(self.scratch.parent):
             self.recovered = self.scratch.sweep(self.kept_dir)
             if self.scratch.dead:
                 self.cache.sweep(self.scratch.dead)
@@ -223,6 +244,20 @@ class Project:
                 from gitstage.journal import bury
 
                 bury(self._undo_dir, self.scratch.parent)
+
+    def _look_after_boot(self) -> None:
+        """The first command after a start of the machine, which a power failure may have stopped."""
+        booted = fs.booted_at()
+        folder = self.repo.state_dir if self.repo else self.scratch.parent
+        note = os.path.join(folder, "boot")
+        with contextlib.suppress(OSError):
+            found = fs.look(note)
+            if booted is not None and (found is None or found.st_mtime_ns < booted):
+                if found is not None:
+                    self.cache.unprotect_last(booted, found.st_mtime_ns)
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+                with open(note, "w"):
+                    os.utime(note)
 
     @cached_property
     def repo(self) -> Repo | None:
@@ -318,8 +353,14 @@ class Project:
     def cache(self) -> Cache:
         return Cache(
             self.cache_dir, types=self.config.cache_types, shared=self.config.cache_shared,
-            memo=self.memo, scratch=self.scratch,
+            memo=self.memo, scratch=self.scratch, others_use=self.is_cache_outside,
         )  # fmt: skip
+
+    @property
+    def is_cache_outside(self) -> bool:
+        """Is the cache configured to be outside the project, where others may use it?"""
+        inside = os.path.realpath(self.root) + os.sep
+        return self.config.get("cache.dir") is not None and not os.path.realpath(self.cache_dir).startswith(inside)
 
     @cached_property
     def runs(self) -> RunCache:
@@ -464,7 +505,13 @@ class Project:
         if self.repo is None:
             return []
         inside = [self.in_repo(path) for path in self._inside(outputs)]
-        return [self.from_repo(path) for path in self.repo.ignore_all(inside)]
+        changed = self.repo.ignore_all(inside)
+        if self.config.autostage:  # an earlier command may have died before it staged them
+            files = dict.fromkeys(posixpath.join(posixpath.dirname(path), ".gitignore") for path in inside)
+            changed += [
+                file for file in files if file not in changed and fs.is_file(os.path.join(self.repo.top or "", file))
+            ]
+        return [self.from_repo(path) for path in changed]
 
     @staticmethod
     def _inside(outputs: Sequence[str]) -> list[str]:
@@ -588,6 +635,29 @@ def refuse_no_project(folder: str) -> NoReturn:
     raise NoProject(f"{folder}: no project is initialised here")
 
 
+def _is_unfinished(repo: Repo | None, root: str) -> bool:
+    """Is `.dvc` what an `init` left that died? Then nothing is in it but what it wrote, and Git does not have it."""
+    dvc_dir = os.path.join(root, ".dvc")
+    if not fs.is_dir(dvc_dir) or fs.exists(os.path.join(dvc_dir, *_FINISHED)):
+        return False
+    written = {".gitignore": (_IGNORED,), "config": ("", _NO_SCM)}
+    for name in os.listdir(dvc_dir):
+        path = os.path.join(dvc_dir, name)
+        if name == "tmp":
+            if not fs.is_dir(path) or not set(os.listdir(path)) <= {"gitstage"}:
+                return False
+        elif name not in written or not fs.is_file(path):
+            return False
+        else:
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                if stream.read(1000) not in written[name]:
+                    return False
+    return repo is None or not repo.tracked([_join(repo, root, ".dvc/config")])
+
+
+_FINISHED = ("tmp", "btime")
+"""The file below `.dvc` that `init` writes last."""
+_NO_SCM = "[core]\n    no_scm = True\n"
 _IGNORED = "/config.local\n/tmp\n/cache\n"
 _DVCIGNORE = (
     "# Add patterns of files dvc should ignore, which could improve\n"
@@ -598,15 +668,16 @@ _DVCIGNORE = (
 
 def _make_files(project_root: str, *, no_scm: bool) -> list[str]:
     """Write what `init` writes; returns the files (root-relative) that Git should have."""
-    dvc_dir = os.path.join(project_root, ".dvc")
-    os.makedirs(os.path.join(dvc_dir, "tmp"), exist_ok=True)
-    files = {".dvc/config": "[core]\n    no_scm = True\n" if no_scm else ""}
+    scratch = Scratch(os.path.join(project_root, ".dvc", "tmp", "gitstage"), Root(project_root))
+    files = {".dvc/config": _NO_SCM if no_scm else ""}
     if not no_scm:
         files[".dvc/.gitignore"] = _IGNORED
     if not os.path.lexists(os.path.join(project_root, ".dvcignore")):
         files[".dvcignore"] = _DVCIGNORE
+    os.makedirs(scratch.parent)
+    fs.use_scratch(scratch)  # where the next command finds what is left if this one dies
     for name, text in files.items():
         fs.atomic_write(os.path.join(project_root, name), text.encode())
-    with open(os.path.join(dvc_dir, "tmp", "btime"), "a"):
-        pass
+    fs.use_scratch(None)
+    scratch.close()
     return [".dvc/.gitignore", ".dvc/config", ".dvcignore"]

@@ -27,11 +27,16 @@ def fill(text: str, values: dict[str, str]) -> str:
     return re.sub(r"@([A-Z]+)@", lambda found: values[found[1]], text)
 
 
-def has_marker(path: str, marker: bytes) -> bool:
-    """Was the file at `path` made from a template of ours? Its second line says so."""
+def has_marker(path: str, marker: bytes, *, sure: bool = False) -> bool:
+    """Was the file at `path` made from a template of ours? Its second line says so. `sure`: what cannot be read raises
+    OSError; else it is none."""
     try:
         with open(path, "rb") as stream:
             stream.readline(1000)
             return stream.readline(1000).startswith(marker)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return False
     except OSError:
+        if sure:
+            raise
         return False

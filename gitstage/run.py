@@ -647,11 +647,13 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
     scratch = project.scratch
     kept = stage.name or posixpath.basename(stage.file)
     precious: list[str] = []
+    saved: list[Digest] = []
     paths = [out.path for out in outs]
     earlier: dict[str, Measured | None] = {}
     around = _around(project, stage)
 
     def settle() -> list[str]:
+        project.cache.settle(saved)
         said = []
         for path, state in around.items():
             project.journal.was(path, state, whole=state is None or "folder" not in state)
@@ -671,6 +673,8 @@ def _moved_aside(run: _Run, stage: Stage, outs: Sequence[Output], *, only_unsave
                 precious.append(out.path)
             elif only_unsaved:
                 continue
+            elif measured is not None:
+                saved.append(measured.content.digest)
             if out.path.startswith(("../", "/")):
                 _remove_outside(project, out)
             else:
@@ -903,7 +907,9 @@ def _write_lock(run: _Run, stage: Stage, entry: dict[str, Any]) -> Iterator[Even
         )
     if new != old:
         atomic_write(project.worktree.absolute(path), new)
+    if new != old or project.config.autostage:  # an earlier command may have died before it staged it
         run.written.append(path)
+    if new != old:
         yield LockWritten(stage.label(project.cwd), path, is_new=old is None)
     if stage in run.made_up or not (run.options.share or project.runs.holds(entry)):
         merged.remember_run(project, entry)

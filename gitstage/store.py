@@ -190,6 +190,8 @@ class Store:
 
     def relink(self, path: str, measured: Measured) -> None:
         """Make the files at `path` links of the configured kind, as after every run, add and commit."""
+        if self.cache.link_type in ("hardlink", "symlink"):
+            self.cache.settle()
         if measured.files is None:
             single = self._to_relink(path, measured.content.digest, single=True, isexec=measured.content.isexec)
             self.cache.restore_all(single, self.root)

@@ -13,7 +13,7 @@ from gitstage.datafile import write_data_file
 from gitstage.digest import Content, Digest, manifest_bytes, manifest_digest
 from gitstage.errors import CacheMiss, GitstageError, PipelineError
 from gitstage.events import Event
-from gitstage.fs import components, remove_any
+from gitstage.fs import components, remove_any, walk
 from gitstage.memo import stamp
 from gitstage.pipeline import Output, Pipeline, Stage, is_inside, join
 from gitstage.project import Project
@@ -219,6 +219,7 @@ def bring_in(project: Project, source: str, target: str, *, force: bool) -> str:
             shutil.copytree(source, temporary)
         else:
             shutil.copyfile(source, temporary)
+        project.scratch.about_to_make(path)
         project.folder.put(temporary, path)
     except BaseException:
         remove_any(temporary)
@@ -257,7 +258,7 @@ def send(
     if os.path.isdir(absolute):
         names = sorted(
             os.path.relpath(os.path.join(top, name), absolute).replace(os.sep, "/")
-            for top, _, files in os.walk(absolute)
+            for top, _, files in walk(absolute)
             for name in files
         )
     places = {name: os.path.join(absolute, name) if name else absolute for name in names}

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from gitstage import progress
 from gitstage.digest import Content, Digest, hash_stream, manifest_digest
 from gitstage.errors import PipelineError
-from gitstage.fs import READ
+from gitstage.fs import READ, exists, is_dir, walk
 from gitstage.ignore import FILE_NAME as IGNORE_FILE
 from gitstage.ignore import IgnoreRules
 from gitstage.memo import Memo, Stamp, Summary, is_racy, stamp
@@ -125,10 +125,10 @@ class WorkTree:
 
     def exists(self, path: str) -> bool:
         """Is there a file, folder or symlink (a broken one too)?"""
-        return os.path.lexists(self.absolute(path))
+        return exists(self.absolute(path))
 
     def is_dir(self, path: str) -> bool:
-        return os.path.isdir(self.absolute(path))
+        return is_dir(self.absolute(path))
 
     def pipeline_files(self) -> list[str]:
         if self._find is None:
@@ -154,14 +154,14 @@ class WorkTree:
         for end in range(1, len(parts) + 1):
             part = "/".join(parts[:end])
             if part not in known:
-                known[part] = os.path.isdir(os.path.join(self.root, part, ".dvc"))
+                known[part] = is_dir(os.path.join(self.root, part, ".dvc"))
             if known[part]:
                 return True
         return False
 
     def _walk_for_pipeline_files(self) -> list[str]:
         found = []
-        for folder, folders, files in os.walk(self.root):
+        for folder, folders, files in walk(self.root):
             below = os.path.relpath(folder, self.root).replace(os.sep, "/")
             prefix = "" if below == "." else below + "/"
             folders[:] = [d for d in folders if not self.ignore.ignores(prefix + d, True)]

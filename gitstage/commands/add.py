@@ -43,7 +43,9 @@ def command(
     if to_remote:
         _send(ui, targets, out, remote, remote_jobs, glob=glob)
         return
-    with opened(write=True, on_wait=ui.waiting) as (project, _):
+    with opened(write=True, on_wait=ui.waiting) as (project, _), contextlib.ExitStack() as stack:
+        if out is not None:
+            stack.enter_context(project.whole())
         written: list[str] = []
         if out is not None:
             paths = [track.bring_in(project, targets[0], out, force=force)]

@@ -25,7 +25,7 @@ def mark(targets: Sequence[str], *, frozen: bool, quiet: bool) -> None:
     from gitstage.ui import Ui
 
     ui = Ui(quiet=quiet)
-    with opened(write=True, on_wait=ui.waiting) as (project, _):
+    with opened(write=True, on_wait=ui.waiting) as (project, _), project.whole():
         written: list[str] = []
         for stage in amend.freeze(project, targets, frozen=frozen, written=written):
             if stage.name is not None:

@@ -80,7 +80,7 @@ def command(
     mode = mode_of(no_exec, no_download)
     ui = Ui(quiet=quiet, verbose=bool(verbose))
     source = origin(url, path, rev, config, remote, remote_config)
-    with opened(write=True, on_wait=ui.waiting) as (project, _), moving(ui, jobs) as transfer:
+    with opened(write=True, on_wait=ui.waiting) as (project, _), moving(ui, jobs) as transfer, project.whole():
         written: list[str] = []
         done = imports.import_from(project, source, out, force=force, mode=mode, written=written, transfer=transfer)
         events.tell(ui, done, project.cwd)

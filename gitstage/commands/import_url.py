@@ -30,7 +30,7 @@ def command(
 
     mode = mode_of(no_exec, no_download)
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened(write=True, on_wait=ui.waiting) as (project, _), moving(ui, jobs) as transfer:
+    with opened(write=True, on_wait=ui.waiting) as (project, _), moving(ui, jobs) as transfer, project.whole():
         written: list[str] = []
         done = imports.import_path(project, url, out, force=force, mode=mode, written=written, transfer=transfer)
         events.tell(ui, done, project.cwd)

@@ -16,7 +16,7 @@ def command(source: str, target: str, quiet: bool, verbose: int) -> None:
     from gitstage.ui import Ui
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened(write=True, on_wait=ui.waiting) as (project, _):
+    with opened(write=True, on_wait=ui.waiting) as (project, _), project.whole():
         written: list[str] = []
         amend.move(project, source, target, written)
         ui.to_commit(project, written)

@@ -19,7 +19,7 @@ def command(targets: tuple[str, ...], outs: bool, quiet: bool, verbose: int) -> 
     from gitstage.ui import Ui
 
     ui = Ui(quiet=quiet, verbose=bool(verbose))
-    with opened(write=True, on_wait=ui.waiting) as (project, _):
+    with opened(write=True, on_wait=ui.waiting) as (project, _), project.whole():
         written: list[str] = []
         for text in amend.remove(project, targets, outs=outs, written=written):
             ui.note(text)

@@ -32,5 +32,6 @@ def command(
         written: list[str] = []
         for stage in stages:
             done = imports.update(project, stage, rev=rev, download=not no_download, written=written, transfer=transfer)
-            events.tell(ui, done, project.cwd)
+            with project.whole():
+                events.tell(ui, done, project.cwd)
         ui.to_commit(project, written)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 from typing import NamedTuple
 
 from gitstage.errors import GitstageError
-from gitstage.fs import remove_any
+from gitstage.fs import is_file, remove_any
 from gitstage.git.program import Program, clean_env
 from gitstage.git.repo import Repo
 
@@ -41,10 +42,15 @@ class Clone:
         ):  # it may stand in a .dvc file: no program that nobody has allowed (`git help config`, protocol)
             env.setdefault("GIT_PROTOCOL_FROM_USER", "0")
         program = Program(cwd, {**env, "LC_ALL": "C"})
-        if not os.path.isfile(os.path.join(path, "HEAD")):
+        if not is_file(os.path.join(path, "HEAD")):
             os.makedirs(folder, mode=0o700, exist_ok=True)
-            remove_any(path)
-            program.run("init", "-q", "--bare", "--", path)
+            new = f"{path}.{os.urandom(4).hex()}.tmp"
+            try:
+                program.run("init", "-q", "--bare", "--", new)
+                with contextlib.suppress(FileExistsError):  # another process was faster
+                    os.rename(new, path)
+            finally:
+                remove_any(new)
         self.repo = Repo(None, path, path, os.path.join(path, "index"), env)
         done = program.call("--git-dir", path, "fetch", "-q", "--prune", "--force", "--no-tags", "--", url, *_SPECS)
         if done.returncode:

@@ -36,6 +36,7 @@ LOCAL_ENV = frozenset(
 """What `git rev-parse --local-env-vars` names, in any version: variables that mean one repository only."""
 
 _PATHSPEC_ENV = ("GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS")
+_NO_LOCKS = ("--no-optional-locks", "-c", "diff.autoRefreshIndex=false")  # the second, as `git diff` knows no better
 _ARGUMENT_BYTES = 100_000  # in one call; systems allow from 256 kB on, with the environment
 _REQUESTS = 200  # object ids written before their answers are read: they must fit into a pipe (16 kB on macOS)
 
@@ -132,7 +133,7 @@ class Program:
         cwd: str | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run `git args` to its end. `env` adds to the environment; `locks`: Git may refresh the index."""
-        command = [git_command(), *(() if locks else ("--no-optional-locks",)), *args]
+        command = [git_command(), *(() if locks else _NO_LOCKS), *args]
         try:
             return subprocess.run(
                 command,
@@ -154,11 +155,18 @@ class Program:
         locks: bool = False,
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
+        none: bool = False,
     ) -> bytes:
-        """What `git args` writes to stdout. Raises GitstageError with Git's own words if it fails and `check`."""
+        """What `git args` writes to stdout. Raises GitstageError with Git's own words if it fails and `check`.
+
+        `none`: exit code 1 says that there is nothing, as that of `git config --get`.
+        """
         done = self.call(*args, stdin=stdin, locks=locks, env=env, cwd=cwd)
-        if done.returncode and check:
-            raise GitstageError(complaint(next(arg for arg in args if arg[:1] != "-"), done.stderr))
+        command = next(arg for arg in args if arg[:1] != "-")
+        if done.returncode and check and not (none and done.returncode == 1):
+            raise GitstageError(complaint(command, done.stderr))
+        if check:
+            refuse_blind(command, done.stderr)
         return done.stdout
 
     def start(self, *args: str) -> subprocess.Popen[bytes]:
@@ -184,9 +192,22 @@ def ignored(
     done = program.call("check-ignore", "-z", "-v", "-n", "--stdin", "--no-index", stdin=stdin, env=env, cwd=cwd)
     if done.returncode not in (0, 1):
         raise GitstageError(complaint("check-ignore", done.stderr))
+    refuse_blind("check-ignore", done.stderr)
     fields = done.stdout.split(b"\0")[:-1]
     rules = zip(fields[::4], fields[2::4], fields[3::4], strict=True)
     return {os.fsdecode(path)[2:] for source, rule, path in rules if source and not rule.startswith(b"!")}
+
+
+def refuse_blind(command: str, stderr: bytes) -> None:
+    """Git only warns of a file or folder that it could not read, and answers as if it were not there.
+
+    Folders that are closed to the user are his own business. Raises SystemFailure for the rest.
+    """
+    for line in stderr.splitlines() if b"warning: " in stderr else ():
+        if line.startswith((b"warning: unable to access '", b"warning: could not open directory '")):
+            if line.startswith(b"warning: c") and line.endswith(b": Permission denied"):
+                continue
+            raise SystemFailure(f"git {command}: {os.fsdecode(line).removeprefix('warning: ')}")
 
 
 def not_started(error: OSError) -> GitstageError:

@@ -23,6 +23,7 @@ from gitstage.git.program import (
     ignored,
     not_started,
     parents,
+    refuse_blind,
     split_names,
 )
 from gitstage.memo import Memo
@@ -122,7 +123,7 @@ class Repo:
         if len(lines) != (5 if has_top else 4) or lines[3] not in ("true", "false"):
             if has_top or lines:
                 raise NoProject("the path of the Git repository has a line break in it, or Git cannot name it")
-            if b"(or any " in done.stderr and b"not a git repository" in done.stderr:
+            if b"(or any " in done.stderr and b"not a git repository" in done.stderr and not _has_repository(cwd):
                 return None
             raise NoProject(complaint("rev-parse", done.stderr), _advice(done.stderr))
         top = os.path.realpath(lines[4]) if has_top else None
@@ -143,15 +144,17 @@ class Repo:
     # -- the program ---------------------------------------------------------------------------------------
 
     def git(
-        self, *args: str, stdin: bytes | None = None, check: bool = True, locks: bool = False, offline: bool = False
-    ) -> bytes:
+        self, *args: str, stdin: bytes | None = None, check: bool = True, locks: bool = False, offline: bool = False,
+        none: bool = False,
+    ) -> bytes:  # fmt: skip
         """What `git args` writes to stdout, run at the top of the work tree (of a bare repository: in its git dir).
 
         `check`: raise GitstageError with the first line of Git's complaint if it fails. `locks`: it may refresh
-        the index on the way, as `git status` does. `offline`: it fetches nothing this time.
+        the index on the way, as `git status` does. `offline`: it fetches nothing this time. `none`: exit code 1 says
+        that there is nothing.
         """
         return self._running().run(
-            *args, stdin=stdin, check=check, locks=locks, env=_OFFLINE if offline else None
+            *args, stdin=stdin, check=check, locks=locks, env=_OFFLINE if offline else None, none=none
         )  # fmt: skip
 
     def _running(self) -> Program:
@@ -271,7 +274,7 @@ class Repo:
         for path in sorted(set(split_names(listed))):
             *folders, name = path.split("/")
             is_one = name in ("dvc.yaml", "dvc.lock") or (name.endswith(".dvc") and name != ".dvc")
-            if is_one and ".dvc" not in folders and os.path.isfile(self._absolute(path)):
+            if is_one and ".dvc" not in folders and fs.is_file(self._absolute(path)):
                 found.append(path)
         return found
 
@@ -353,7 +356,7 @@ class Repo:
         if self._read(path) == data:
             return
         if data is None:
-            fs.about_to_change(self._absolute(path))
+            fs.about_to_change(self._absolute(path), None)
             os.unlink(self._absolute(path))
         else:
             fs.atomic_write(self._absolute(path), data)
@@ -373,7 +376,7 @@ class Repo:
 
         In the hook of `git commit PATH`, where Git builds a second index, both are changed.
         """
-        gone = {path for path in paths if not os.path.lexists(self._absolute(path))}
+        gone = {path for path in paths if not fs.exists(self._absolute(path))}
         gone -= self.tracked(gone).keys() if gone else set()
         given = sorted(set(paths) - gone)
         if not given:
@@ -390,6 +393,7 @@ class Repo:
         while True:
             done = self._running().call(*command, stdin=stdin, locks=True, env=env)
             if done.returncode == 0:
+                refuse_blind("add", done.stderr)
                 return
             if lock in done.stderr:
                 if time.monotonic() >= end:
@@ -608,6 +612,19 @@ def _worktrees(fields: Iterable[str]) -> list[tuple[str, bool]]:
         elif field == "bare":
             found[-1] = (found[-1][0], True)
     return found
+
+
+def _has_repository(cwd: str | None) -> bool:
+    """Is there what Git should have found? What cannot be read does not count as absent."""
+    folder = os.path.realpath(cwd or os.getcwd())
+    while True:
+        place = os.path.join(folder, ".git")
+        if fs.is_file(place) or fs.is_file(os.path.join(place, "HEAD")):
+            return True
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return False
+        folder = parent
 
 
 def _advice(stderr: bytes) -> str | None:

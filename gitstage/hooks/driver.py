@@ -81,7 +81,7 @@ def uninstall(repo: Repo, changes: Changes) -> bool:
     path = _config_path(repo)
     before = _read(path)
     changes.on_failure(lambda: _restore(path, before))
-    sections = [name for name in _SECTIONS if repo.git("config", "--local", "--get-regexp", f"^{name}\\.", check=False)]
+    sections = [name for name in _SECTIONS if repo.git("config", "--local", "--get-regexp", f"^{name}\\.", none=True)]
     for name in sections:
         repo.git("config", "--local", "--remove-section", name, locks=True)
     ended = _read(_state(repo))
@@ -139,7 +139,7 @@ def _without_ours(data: bytes) -> tuple[bytes, bool]:
 
 
 def _setting(repo: Repo, name: str) -> str | None:
-    found = repo.git("config", "--local", "-z", "--get", name, check=False)
+    found = repo.git("config", "--local", "-z", "--get", name, none=True)
     return os.fsdecode(found).removesuffix("\0") if found else None
 
 

@@ -337,7 +337,7 @@ def _install_in(folder: str, python: str, changes: Changes) -> list[Result]:
 
 def is_ours(path: str) -> bool:
     """Is the hook file at `path` one of ours, of any version?"""
-    return has_marker(path, MARKER)
+    return has_marker(path, MARKER, sure=True)
 
 
 def _ours(folder: str, name: str) -> str | None:

@@ -19,11 +19,15 @@ def write(repo: Repo, notes: Mapping[str, bytes], *, time: int | None = None) ->
             os.unlink(os.path.join(folder, list(notes)[-1]))
         for name, data in notes.items():
             temporary = os.path.join(folder, f"{name}.{os.getpid()}")
-            with open(temporary, "wb") as stream:
-                stream.write(data)
-            if time is not None:
-                os.utime(temporary, ns=(time, time))
-            os.replace(temporary, os.path.join(folder, name))
+            try:
+                with open(temporary, "wb") as stream:
+                    stream.write(data)
+                if time is not None:
+                    os.utime(temporary, ns=(time, time))
+                os.replace(temporary, os.path.join(folder, name))
+            except BaseException:
+                os.unlink(temporary)
+                raise
 
 
 def clock(repo: Repo) -> int | None:

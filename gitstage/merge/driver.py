@@ -36,7 +36,11 @@ def merge_into(ours: str, base: str, theirs: str, path: str, marker_size: int) -
 
     with cache_of(os.getcwd(), path) as cache:
         merged = merge(path, old, mine, yours, Options(marker_size, stale, cache=cache))
-    fs.atomic_write(ours, merged.data)
+    repo = Repo.discover()
+    temporary = None
+    if repo is not None and os.path.isdir(repo.worktree_state_dir):
+        temporary = os.path.join(repo.worktree_state_dir, f"merged.{os.getpid()}.tmp")
+    fs.atomic_write(ours, merged.data, temporary=temporary)
     return Merged(merged.data, (*merged.notes, *notes))
 
 

@@ -98,10 +98,18 @@ def _resolve(repo: Repo, one: Conflict, side: Side | None) -> Resolution:
         else:
             why, hint = "was deleted on one side and changed on the other", f"git add {file}, or git rm {file}"
         return Resolution(one.path, None, (Note(f"{one.path}: {why}", hint),))
+    done = _merged(repo, one, side)
     lying = _on_disk(repo, one.path)
-    if lying is not None and not _has_markers(lying) and lying not in (one.base, one.ours, one.theirs):
+    is_done = done.merged is not None and done.merged.data == lying  # by an earlier call that died before `git add`
+    if lying is not None and not is_done and not _has_markers(lying) and lying not in (one.base, one.ours, one.theirs):
         text = f"{one.path}: was edited since the merge, and no conflict marker is left in it"
         return Resolution(one.path, None, (Note(text, f"git add {file}, or git checkout -m -- {file} to start again"),))
+    return done
+
+
+def _merged(repo: Repo, one: Conflict, side: Side | None) -> Resolution:
+    assert one.ours is not None and one.theirs is not None
+    file = shlex.quote(one.path)
     try:
         with cache_of(repo.top or "", one.path) as cache:
             merged = merge(one.path, one.base, one.ours, one.theirs, Options(side=side, cache=cache))

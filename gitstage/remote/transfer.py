@@ -20,6 +20,7 @@ from typing import Protocol
 from gitstage.cache import Cache
 from gitstage.digest import Digest, hash_stream
 from gitstage.errors import CacheMiss, GitstageError, SystemFailure
+from gitstage.fs import walk
 from gitstage.remote.backend import Backend, Hashed, Listed, RemoteError
 from gitstage.remote.generation import Generation
 from gitstage.remote.record import DAY, PushRecord
@@ -638,7 +639,7 @@ def _remove(paths: Iterable[str]) -> None:
 def _files_below(folder: str) -> list[str]:
     return [
         os.path.relpath(os.path.join(top, name), folder).replace(os.sep, "/")
-        for top, _, names in os.walk(folder)
+        for top, _, names in walk(folder)
         for name in names
         if _is_result("runs/" + os.path.relpath(os.path.join(top, name), folder).replace(os.sep, "/"))
     ]

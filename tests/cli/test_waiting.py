@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import socket
 import subprocess
 import time
 
@@ -20,7 +22,21 @@ def test_a_command_waits_and_says_for_whom(ran: Repo) -> None:
     os.close(fd)
     out, err = waiting.communicate(timeout=20)
     assert (waiting.returncode, out) == (0, "Data and pipelines are up to date.\n")
-    assert f"waiting for process {os.getpid()}" in err
+    assert re.search(rf"waiting for process {os.getpid()} \(.+\) on {re.escape(socket.gethostname())} to be done", err)
+
+
+def test_a_holder_that_is_not_seen_here_is_on_another_machine(ran: Repo) -> None:
+    """The lock is held, but no process has that number here: a shared file system, or another container."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    fd = os.open(ran.path / ".dvc/tmp/lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    os.pwrite(fd, f" {gone.pid}\n".encode(), 0)
+    os.ftruncate(fd, len(f" {gone.pid}\n"))
+    waiting = ran.start("git-stage", "status")
+    time.sleep(2.8)
+    os.close(fd)
+    assert f"waiting for process {gone.pid} of another machine" in waiting.communicate(timeout=20)[1]
 
 
 def test_while_a_command_of_a_stage_runs_others_can_work(ran: Repo) -> None:

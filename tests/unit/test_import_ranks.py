@@ -6,7 +6,7 @@ from pathlib import Path
 import gitstage
 
 LAYERS = [
-    {"errors", "extras", "progress", "resources", "terminal"},
+    {"errors", "extras", "processes", "progress", "resources", "terminal"},
     {"workers", "digest", "formats", "fs", "ignore", "locks"},
     {"config", "memo", "template", "params"},
     {"tree", "cache", "parsed"},
