@@ -27,7 +27,10 @@ class Said(NamedTuple):
 
 
 class Forked:
-    """A program, "dvc" or "git-stage", that answers calls; `close` ends it."""
+    """A program, "dvc" or "git-stage", that answers calls; `close` ends it.
+
+    FORKED_MODULES in the environment names modules that it is to import beside those that common calls need.
+    """
 
     def __init__(self, program: str, env: Mapping[str, str], seconds: int = 0) -> None:
         """`seconds`: a call that takes longer is killed; 0: it may take its time."""
@@ -64,7 +67,7 @@ def serve(program: str) -> None:
         get_main_parser()  # imports every verb
     else:
         from gitstage.cli import main  # type: ignore[assignment]
-    for name in needed(main, program):
+    for name in [*needed(main, program), *os.environ.get("FORKED_MODULES", "").split()]:
         try:
             importlib.import_module(name)
         except Exception:  # what a verb imports under a condition only
@@ -115,6 +118,7 @@ def answer(main: Any, program: str, call: Any, modules: Any = None) -> None:
     """In the child: be the program, and end."""
     code = 120
     try:
+        os.setsid()  # a signal to the call's process group must not reach the server
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.alarm(call.get("seconds", 0))
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
