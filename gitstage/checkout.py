@@ -381,8 +381,8 @@ def no_longer_declared(known: Mapping[str, Digest], declared: Collection[str]) -
     found = {}
     for path, digest in known.items():
         parent = path
-        while parent and parent not in owned:
+        while parent.strip("/") and parent not in owned:
             parent = posixpath.dirname(parent)
-        if not parent and not any(is_inside(one, path) for one in owned):
+        if not parent.strip("/") and not any(is_inside(one, path) for one in owned):
             found[path] = digest
     return found

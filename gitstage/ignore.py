@@ -202,7 +202,7 @@ def _compile(patterns: list[tuple[int, str]], path: str) -> tuple[_Test, ...]:
         for line, text in patterns:
             try:
                 pattern = Pattern(text)
-            except ValueError:
+            except (ValueError, re.error):
                 raise FormatError(path, f"invalid pattern: {text}", line) from None
             if pattern.regex is None:  # a pattern that matches nothing, such as "/"
                 continue

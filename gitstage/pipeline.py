@@ -161,6 +161,8 @@ def relative(path: str, cwd: str) -> str:
 
 def join(folder: str, path: str) -> str:
     """`path` as written in folder `folder`, relative to the root; absolute and remote paths stay."""
+    if path.startswith("//"):  # which POSIX leaves to each system, and posixpath.dirname never ends at
+        path = "/" + path.lstrip("/")
     return path if path.startswith("/") or "://" in path else posixpath.normpath(posixpath.join(folder, path))
 
 

@@ -101,6 +101,8 @@ def paths() -> list[Case]:
         "dvc-short-name": "DVC~1/config",
         "dot": ".",
         "root": "/",
+        "two-slashes": "//outside/new",
+        "three-slashes": "///outside/new",
         "home": "~/../../outside/x/../../../{top}/home/new",
     }
     cases = []
@@ -298,7 +300,14 @@ def links() -> list[Case]:
             **({"dvc.yaml": stage(outs=["o"], params=["a"])} if file != "dvc.yaml" else {}),
             file: Link("/dev/zero"),
         }
-        cases.append(Case(f"device-is-{name}", files, ("repro", "?status", "?list")))
+        cases.append(
+            Case(
+                f"device-is-{name}",
+                files,
+                ("repro", "?status", "?list"),
+                ("is not a file",) if name == "pipeline" else (),
+            )
+        )
     cases += [
         Case("device-is-dep", {"dvc.yaml": stage(deps=["/dev/zero"], outs=["o"])}, ("repro", "status"), ("not a file",)),
         Case("device-is-link-dep", {"d": Link("/dev/zero"), "dvc.yaml": stage(deps=["d"], outs=["o"])}, ("repro", "status")),
@@ -424,6 +433,7 @@ def texts() -> list[Case]:
         Case("ignore-stars", {".dvcignore": "a*" * 30 + "b\n", **folder(manifest(*["a" * 200 + str(n) for n in range(20)]))}, ("?checkout -f", "?status", "?add d"), refused=False),
         Case("ignore-deep", {".dvcignore": "**/a*/" * 30 + "b\n", "/".join("a" * 100) + "/f": "f"}, ("?add a", "?status"), refused=False),
         Case("ignore-classes", {".dvcignore": "*[!b]" * 30 + "\n", "a" * 200: "f", "dvc.yaml": stage(outs=["o"])}, ("status", "repro", "add " + "a" * 200), ("too many stars",)),
+        Case("ignore-range", {".dvcignore": "[z-a]\n", "dvc.yaml": stage(outs=["o"])}, ("status", "repro"), ("invalid pattern",)),
         Case("ignore-not-utf-8", {".dvcignore": b"\xff\n", "dvc.yaml": stage(outs=["o"])}, ("status", "repro")),
         Case("metrics-bomb", {"dvc.yaml": '{"metrics": ["m.yaml"]}', "m.yaml": bomb}, ("?metrics show", "?metrics diff"), refused=False),
         Case("metrics-deep", {"dvc.yaml": '{"metrics": ["m.json"]}', "m.json": '{"a":' * 50_000}, ("?metrics show", "?metrics diff"), refused=False),

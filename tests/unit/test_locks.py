@@ -353,3 +353,18 @@ for _ in range(30):
             assert [process.wait() for process in running] == [0, 0, 0, 0]
             table = json.loads((tmp_path / "rwlock").read_text())
             assert (set(table["write"]), table["read"]) == ({"/p/mine"}, {})
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_a_link_in_the_place_of_a_lock_is_not_written_through(tmp_path: Path, hard: bool) -> None:
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "mine").write_text("precious\n")
+    os.utime(tmp_path / "mine", (time.time() + 1000,) * 2)
+    for target in ("mine", "new"):
+        link = tmp_path / "tmp/lock"
+        link.unlink(missing_ok=True)
+        link.symlink_to(tmp_path / target)
+        with pytest.raises((SystemFailure, Busy)), RepoLock(str(tmp_path / "tmp"), timeout=0, hardlink_lock=hard):
+            pass
+    assert (tmp_path / "mine").read_text() == "precious\n"
+    assert not (tmp_path / "new").exists()
