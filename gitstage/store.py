@@ -160,7 +160,7 @@ class Store:
         memo.load_below(absolute, legacy=legacy)
         files: dict[str, tuple[Digest, int]] = {}
         large: list[tuple[str, str, Stamp]] = []
-        for folder in self.worktree.folders(path):
+        for folder in self.worktree.folders(path, whole=True):
             known = memo.files_in(folder.absolute, legacy=legacy)
             for name, found in folder.files:
                 before = known.get(name)

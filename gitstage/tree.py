@@ -76,6 +76,9 @@ class Measured:
         return {f"{path}/{name}": digest for name, (digest, _) in self.files.items()}
 
 
+_HEX = frozenset("0123456789abcdef")
+
+
 class Folder(NamedTuple):
     """One folder of a tracked directory: its absolute path, the prefix of its files below the directory ("" or "a/b/"),
     its files by name with their stamps (links followed), and those of them that are links or have several names."""
@@ -232,15 +235,16 @@ class WorkTree:
             for name, found in folder.files:
                 yield folder.prefix + name, found
 
-    def folders(self, path: str) -> Iterator[Folder]:
+    def folders(self, path: str, *, whole: bool = False) -> Iterator[Folder]:
         """The directory, folder by folder, with the files that belong to its content.
 
-        Raises PipelineError for what cannot be tracked: a broken symlink, a pipe, a name that is not UTF-8.
+        A link to an object that a cache has lost is no file, unless the directory is to be `whole`. Raises PipelineError
+        for what cannot be tracked: a broken symlink, a pipe, a name that is not UTF-8.
         """
         inside = path if not os.path.isabs(path) and not path.startswith("../") else None
-        return self._walk(self.absolute(path), "", inside)
+        return self._walk(self.absolute(path), "", inside, whole)
 
-    def _walk(self, folder: str, prefix: str, inside: str | None) -> Iterator[Folder]:
+    def _walk(self, folder: str, prefix: str, inside: str | None, whole: bool) -> Iterator[Folder]:
         with os.scandir(folder) as scan:
             entries = {entry.name: entry for entry in scan}
         if ".dvc" in entries and entries[".dvc"].is_dir():
@@ -260,6 +264,8 @@ class WorkTree:
             try:
                 found = entry.stat()
             except FileNotFoundError:
+                if not whole and _is_lost(entry.path):
+                    continue
                 raise PipelineError(f"{entry.path}: is a broken symlink") from None
             if found.st_mode & 0o170000 == 0o100000:
                 files.append((name, (found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)))
@@ -271,7 +277,7 @@ class WorkTree:
         yield Folder(folder, prefix, files, linked)
         del files, linked
         for name in folders:
-            yield from self._walk(f"{folder}/{name}", f"{prefix}{name}/", inside)
+            yield from self._walk(f"{folder}/{name}", f"{prefix}{name}/", inside, whole)
 
     def hash_file(self, absolute: str, found: os.stat_result, *, legacy: bool = False) -> str:
         """MD5 of a file whose stat is `found`, from the memo if it was not touched since it was last read."""
@@ -289,6 +295,15 @@ class WorkTree:
             self.memo.remember_file(absolute, after, md5, read_at, legacy=legacy)
         progress.done()
         return md5, is_sure
+
+
+def _is_lost(link: str) -> bool:
+    """Does a broken symlink lead to what has the name of an object in a cache?"""
+    try:
+        place = os.readlink(link).replace(os.sep, "/").split("/")[-2:]
+    except OSError:
+        return False
+    return len(place) == 2 and [len(part) for part in place] == [2, 30] and _HEX.issuperset("".join(place))
 
 
 def _refuse_non_utf8(folder: str, names: list[str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 from support import Repo, md5
@@ -205,3 +207,24 @@ def test_symlink_in_the_way_is_not_followed(data: Repo) -> None:
     data.stage("checkout", "-f", "d")
     assert data.read("../outside/keep") == "mine\n"
     assert not data.exists("../outside/a")
+
+
+def test_links_to_objects_that_are_lost_come_back(project: Repo, tmp_path: Path) -> None:
+    project.write({".dvc/config": "[cache]\n    type = symlink\n", "d/a": "a\n", "d/b": "b\n"})
+    project.stage("remote", "add", "-q", "-d", "r", str(tmp_path / "remote"), check=True)
+    project.stage("add", "d", check=True)
+    project.stage("push", check=True)
+    shutil.rmtree(project.path / ".dvc/cache")
+    got = project.stage("status", check=True)
+    assert "d" in got.stdout
+    assert "up to date" not in got.stdout
+    assert project.stage("checkout").returncode == 4
+    for argv in (["add", "d"], ["commit", "-f"]):
+        got = project.stage(*argv)
+        assert got.returncode == 3, argv
+        assert "is a broken symlink" in got.stderr, argv
+    project.stage("pull", check=True)
+    assert project.read("d/a") == "a\n"
+    assert project.stage("status", check=True).stdout == "Data and pipelines are up to date.\n"
+    os.symlink("nowhere", project.path / "d/c")  # somebody's own: its content cannot be known
+    assert "d/c: is a broken symlink" in project.stage("status").stderr

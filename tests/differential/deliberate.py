@@ -213,6 +213,8 @@ def failed_run(after: After) -> None:
         if all(their[name] == our[name] for name in both):
             after.excuse()
             return
+    if after.any_order:
+        data_of_one_only(after)
     before, _, work = after.part("work")
     theirs_to_keep = outputs(ours, failed)
     after.leave_out(
@@ -229,6 +231,19 @@ def failed_run(after: After) -> None:
             left = [line for line in ours[path].splitlines() if line in lines]
             ours[path] = theirs[path] = ours[path] if left == lines else ""
             after.leave_out("index", path.__eq__)
+
+
+def data_of_one_only(after: After) -> None:
+    """Leave out the .dvc files that one tool had brought up to date before the stage that failed, and their objects."""
+    earlier, theirs, ours = after.part("meta")
+    for path in [path for path in ours if path.endswith(".dvc") and path in theirs and path in earlier]:
+        if (ours[path] == earlier[path]) != (theirs[path] == earlier[path]):
+            hashes = set(re.findall(r"md5: (\w{32})", ours[path] + theirs[path])) - objects(after.before)
+            after.leave_out("meta", path.__eq__)
+            after.leave_out("index", path.__eq__)
+            after.leave_out(
+                "cache", lambda key, hashes=hashes: key.removeprefix("files/md5/").replace("/", "") in hashes
+            )
 
 
 def unescaped(line: str) -> str:
