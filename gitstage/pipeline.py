@@ -367,6 +367,8 @@ class Pipeline:
         if name is not None:
             wanted = file or join(self.cwd, PIPELINE_FILE)
             if glob:
+                if wanted not in self.files:
+                    raise PipelineError(f"{wanted}: does not exist")
                 return [Target(s) for s in self.stages if s.file == wanted and s.name and fnmatch.fnmatch(s.name, name)]
             stage = self._by_name.get((wanted, name))
             if stage is not None:

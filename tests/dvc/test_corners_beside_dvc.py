@@ -37,6 +37,13 @@ def test_a_pipeline_file_without_stages_is_that_of_the_whole_project(twins: list
         answers = [theirs.dvc("repro", *argv), ours.stage("repro", *argv)]
         assert len({answer.returncode == 0 for answer in answers}) == 1, argv
         assert len({(repo.path / "sub/dvc.lock").exists() for repo in twins}) == 1, argv
+    for repo in twins:
+        (repo.path / "sub/dvc.lock").unlink(missing_ok=True)
+        (repo.path / "dvc.yaml").unlink()
+    for answer in (theirs.dvc("repro", "--glob", "x*"), ours.stage("repro", "--glob", "x*")):
+        assert answer.returncode != 0
+        assert "dvc.yaml" in answer.stderr
+    assert not any((repo.path / "sub/dvc.lock").exists() for repo in twins)
 
 
 def test_relink_leaves_copies_as_they_are(twins: list[Repo]) -> None:
