@@ -212,7 +212,7 @@ class _Examination:
             wrong.append((one, md5))
             return
         mode = stat.S_IMODE(one.found.st_mode)
-        right = PROTECTED if one.found.st_nlink == 1 else PROTECTED | mode & 0o111  # a hard link may be executable
+        right = PROTECTED | mode & 0o111  # a link to it may be executable
         if mode != right:
             mended = None
             with contextlib.suppress(OSError):

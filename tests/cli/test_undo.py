@@ -23,9 +23,9 @@ def ran(ran: Repo) -> Repo:
 
 
 def look(repo: Repo) -> dict[str, tuple[str, ...]]:
-    """The work tree, with modes; of the cache, the objects."""
+    """The work tree, with modes; of the cache, the objects, whether or not a link to one was made executable."""
     return {
-        path: entry
+        path: (entry[0], entry[1].replace("0544", "0444"), *entry[2:]) if path.startswith(".dvc/cache/") else entry
         for path, entry in repo.tree().items()
         if not (path.startswith(".dvc/cache/") and (entry[0] == "dir" or "/runs/" in path))
     }
