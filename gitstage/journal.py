@@ -89,11 +89,12 @@ class Slot(NamedTuple):
 
 
 def slots(parent: str) -> list[Slot]:
-    """The folders below `parent`, oldest first."""
+    """The folders below `parent`, oldest first. Links are none of ours: a repository may have brought them along."""
     found = []
     for name in names(parent):
         match = _NAME.fullmatch(name)
-        if match is not None:
+        parts = (name, f"{name}/journal", f"{name}/elsewhere", f"{name}/objects")
+        if match is not None and not any(os.path.islink(f"{parent}/{part}") for part in parts):
             when, size = match[2], match[3]
             found.append(Slot(int(match[1]), f"{parent}/{name}", when and int(when), size and int(size)))  # type: ignore[arg-type]
     return sorted(found)
@@ -389,7 +390,7 @@ def _free(folder: str) -> int:
 def drop(slot: Slot, root: str) -> None:
     """Remove a command's folder, wherever its bytes are."""
     with contextlib.suppress(OSError), open(f"{slot.folder}/elsewhere", encoding="utf-8") as stream:
-        place = stream.read()
+        place = stream.read(4096)
         if os.path.basename(place) == _elsewhere(slot.number, root):
             remove_any(place)
     remove_any(slot.folder)

@@ -64,6 +64,8 @@ def load(slot: Slot) -> Entry:
         for line in stream:
             try:
                 value = json.loads(line)
+                if not isinstance(value, dict):
+                    continue
                 if "version" in value:
                     head = value
                 elif "done" in value:
@@ -74,11 +76,12 @@ def load(slot: Slot) -> Entry:
                     records.append((str(value["path"]), value["was"]))
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # a crash cut it off
-    undone = head.get("undone", ())
+    when, undone, after, restored = head.get("when"), head.get("undone"), end.get("after"), end.get("restored")
     return Entry(
-        slot, str(head.get("command", "?")), int(head.get("when", slot.when or 0)), str(head.get("owner", "")),
-        tuple(undone) if isinstance(undone, list) else (), tuple(records), tuple(objects),
-        end.get("after", {}), end.get("restored", {}), slot.when is None or bool(end.get("died")),
+        slot, str(head.get("command", "?")), when if isinstance(when, int) else slot.when or 0, str(head.get("owner", "")),
+        tuple(one for one in undone if isinstance(one, int) and one < slot.number) if isinstance(undone, list) else (),
+        tuple(records), tuple(objects), after if isinstance(after, dict) else {},
+        restored if isinstance(restored, dict) else {}, slot.when is None or bool(end.get("died")),
     )  # fmt: skip
 
 

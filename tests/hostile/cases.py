@@ -488,6 +488,12 @@ STRANGER = (
 )
 
 
+def undo(*records: object) -> str:
+    """A journal of undo, of a command that has ended."""
+    head = {"version": 1, "when": 1_700_000_000, "command": "add f", "owner": "1-00"}
+    return "".join(json.dumps(one) + "\n" for one in (head, *records, {"done": True}))
+
+
 def leftovers() -> list[Case]:
     """Files of our own, and of DVC's, that a repository has no business to bring along."""
     ran = {"dvc.yaml": stage(outs=["new"], cmd="echo a > new")}
@@ -504,6 +510,30 @@ def leftovers() -> list[Case]:
         Case("scratch-journal-name", {**ran, f"{dead}/moved": json.dumps([["x", "../../../../../outside/empty"]]), f"{dead}/alive": "locked\n"}, ("?repro",), refused=False),
         Case("scratch-link", {**ran, f"{dead}/sub": Link("../../../../../outside"), f"{dead}/alive": "locked\n"}, ("?repro", "?checkout"), refused=False),
         Case("scratch-alive-link", {**ran, f"{dead}/alive": Link("../../../../../outside/empty")}, ("?repro",), refused=False),
+        *(
+            Case(f"undo-{name}", {**ran, "f": "f", ".dvc/tmp/gitstage/undo/000001-1700000000-1/journal": undo(*records), ".dvc/tmp/gitstage/undo/000001-1700000000-1/1": "x"}, ("?undo --list", "?undo", "?undo --force", "?repro", "?undo"), refused=False)
+            for name, records in {
+                "up": [{"path": "../outside/new", "was": {"kept": "1"}}],
+                "up-text": [{"path": "../outside/new", "was": {"text": "x"}}],
+                "git": [{"path": ".git/hooks/post-checkout", "was": {"kept": "1"}}],
+                "config": [{"path": ".dvc/config", "was": {"text": "x"}}],
+                "gone": [{"path": "../outside/empty", "was": None}],
+                "kept": [{"path": "g", "was": {"kept": "../../../../../../outside/empty"}}],
+                "place": [{"path": "g", "was": {"place": "../../../../../outside/empty"}}],
+                "place-absolute": [{"path": "g", "was": {"place": "{top}/outside/empty"}}],
+                "moved": [{"path": "g", "was": {"moved": "../outside/empty"}}],
+                "form": [{"path": "../outside/empty", "was": {"form": 0}}],
+                "folder": [{"path": "../outside/sub", "was": {"folder": True}}],
+                "link": [{"path": "g", "was": {"symlink": "../outside/empty"}}, {"path": "g", "was": {"form": 0}}],
+                "digest": [{"path": "g", "was": {"md5": "../../../../../outside/empty"}}, {"objects": ["../x"]}],
+                "kinds": [[1], 5, {"version": 1, "when": "x", "undone": [[1], {}, 1, 2]}, {"path": 5, "was": {"form": "x"}}, {"done": 1, "after": [1], "restored": 5}],
+            }.items()
+        ),
+        Case("undo-journal-link", {**ran, ".dvc/tmp/gitstage/undo/000001/journal": Link("../../../../../../outside/empty")}, ("?repro", "?undo --list", "?undo"), refused=False),
+        Case("undo-journal-device", {**ran, ".dvc/tmp/gitstage/undo/000001-1-1/journal": Link("/dev/zero")}, ("?repro", "?undo --list", "?undo"), refused=False),
+        Case("undo-folder-link", {**ran, ".dvc/tmp/gitstage/undo/000001": Link("../../../../../outside/folder")}, ("?repro", "?undo --list", "?undo", "?undo --forget"), refused=False),
+        Case("undo-elsewhere", {**ran, ".dvc/tmp/gitstage/undo/000001-1-1/elsewhere": "{top}/outside/folder", ".dvc/tmp/gitstage/undo/000001-1-1/journal": undo()}, ("?repro", "?undo --forget"), refused=False),
+        Case("undo-link", {**ran, ".dvc/tmp/gitstage/undo": Link("../../../../outside/folder")}, ("repro", "undo --list")),
         Case("rwlock-damaged", {**ran, ".dvc/tmp/rwlock": "{"}, ("repro",)),
         Case("rwlock-pid", {**ran, ".dvc/tmp/rwlock": '{"write": {"x": {"pid": "x", "cmd": 5}}}'}, ("repro",)),
         Case("tmp-is-file", {**ran, ".dvc/tmp": "x"}, ("repro",), git=("rm -rf .dvc/tmp; echo x > .dvc/tmp",)),
