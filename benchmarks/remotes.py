@@ -1,12 +1,15 @@
 """Push and pull beside DVC's: whole commands, many small files and a few big ones, over each kind of remote.
 
-python benchmarks/remotes.py [--times N] [KIND...]   (local, s3, sftp, webdav; needs the test environment and its servers)
+python benchmarks/remotes.py [--times N] [--load LOAD] [KIND...]   (local, s3, sftp, webdav; small, big)
+
+Needs the test environment and its servers.
 
 For each tool, in turn, N times: a push into an empty remote, then a pull into a fresh clone. Shown are, the least of all
 times, CPU seconds of the command with all that it started, wall seconds and the most memory that one process held; then
 DVC's wall and CPU time over ours.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -62,18 +65,21 @@ def least(one: tuple[float, float, float], other: tuple[float, float, float]) ->
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=1)
+    parser.add_argument("--load", choices=LOADS, action="append")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", default=["local", "s3", "sftp", "webdav"])
+    args = parser.parse_args()
     print(f"{'':22}{'ours: CPU  wall   MiB':>24}{'DVC: CPU  wall   MiB':>24}{'wall':>8}{'CPU':>8}")
-    words = sys.argv[1:]
-    times = int(words[1]) if words[:1] == ["--times"] else 1
-    for kind in words[2 if words[:1] == ["--times"] else 0 :] or ["local", "s3", "sftp", "webdav"]:
-        for load in LOADS:
+    for kind in args.kinds:
+        for load in args.load or LOADS:
             folder = Path(tempfile.mkdtemp(prefix="gitstage-remotes-"))
             server = KINDS[kind](folder / "server")
             server.start()
             found: dict[str, dict[str, tuple[float, float, float]]] = {}
             try:
                 repo = project(folder, load, server)
-                for tool, argv in [*TOOLS.items()] * times:
+                for tool, argv in [*TOOLS.items()] * args.times:
                     server.use(tool)
                     if kind != "s3":
                         server.path("").mkdir(parents=True, exist_ok=True)
