@@ -10,7 +10,7 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -23,8 +23,8 @@ AT_ONCE = 10
 """Kills of one scenario before the next is chosen."""
 
 
-def play(stage: Stage, kills: int, seed: int) -> Tally:
-    """Kill so many commands while they ran, each at a random moment after the start of Python."""
+def play(stage: Stage, kills: int, seed: int, told: Callable[[str], None] = lambda line: None) -> Tally:
+    """Kill so many commands while they ran, each at a random moment after the start of Python. `told`: of progress."""
     chance = random.Random(seed)
     tally = Tally()
     while tally.struck < kills:
@@ -35,6 +35,9 @@ def play(stage: Stage, kills: int, seed: int) -> Tally:
             before = tally.struck
             matrix.kill(seconds * chance.uniform(0.4, 1), tally)
             seconds *= 1 if tally.struck > before else 0.8  # the machine was busier when it was timed
+        told(
+            f"{tally.struck} killed of {tally.tried} started, {len(tally.violations)} violations: {matrix.scenario.name}"
+        )
     return tally
 
 
@@ -49,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.folder.mkdir(parents=True)
     stage = Stage(options.folder)
     try:
-        tally = play(stage, options.kills, options.seed)
+        tally = play(stage, options.kills, options.seed, lambda line: print(line, flush=True))
     finally:
         stage.close()
         shutil.rmtree(options.folder, ignore_errors=True)
