@@ -13,7 +13,7 @@ from injector import FAULTS
 from matrix import Matrix, Stage, Tally
 from scenarios import SCENARIOS
 
-AT = 3
+AT = 2
 """Positions of a fault in a verb; which ones, differs from verb to verb."""
 SOME = {
     "init", "run: over what nothing has", "repro", "repro: -j", "repro: unsaved", "add: changed", "add: hardlink", "add: -o",
