@@ -234,7 +234,9 @@ def links() -> list[Case]:
             refused=False,
         ),
         Case("link-is-data", {"x.dvc": Link("../outside/empty")}, ("?status", "?add x", "?commit -f"), refused=False),
-        Case("link-is-ignore", {".gitignore": Link("../outside/empty"), **ran}, ("repro",), ("symlink",)),
+        Case(
+            "link-is-ignore", {".gitignore": Link("../outside/empty"), **ran}, ("repro",), ("symlink", "symbolic links")
+        ),
         Case(
             "link-is-ignore-below",
             {"d/.gitignore": Link("../../outside/empty"), "dvc.yaml": stage(outs=["d/new"], cmd="echo a > d/new")},
@@ -373,7 +375,7 @@ def settings() -> list[Case]:
         "plots-link": Case(
             "", {"dvc_plots": Link(OUTSIDE), "p.csv": "a,b\n1,2\n", "dvc.yaml": '{"plots": ["p.csv"]}'}, ("plots show",), ("leads out",)
         ),
-        "secret-in-url": config("[core]\n    remote = r\n['remote \"r\"']\n    url = https://user:hunter2@localhost:1/x?token=hunter2\n", "?push", "?fetch -v", "?remote list", refused=False),
+        "secret-in-url": config("[core]\n    remote = r\n['remote \"r\"']\n    url = https://user:hunter2@localhost:99999/x?token=hunter2\n", "?push", "?fetch -v", "?remote list", refused=False),
         "not-utf-8": Case("", {".dvc/config": b"[core]\n    x = \xff\n"}, ("status", "add f")),
         "nested": config("[a]\n" + "[" * 3000 + "b" + "]" * 3000 + "\n"),
         "circle": config("[core]\n    remote = %(remote)s\n", "push", says=("refers to itself",)),
@@ -533,7 +535,7 @@ def leftovers() -> list[Case]:
         Case("undo-journal-device", {**ran, ".dvc/tmp/gitstage/undo/000001-1-1/journal": Link("/dev/zero")}, ("?repro", "?undo --list", "?undo"), refused=False),
         Case("undo-folder-link", {**ran, ".dvc/tmp/gitstage/undo/000001": Link("../../../../../outside/folder")}, ("?repro", "?undo --list", "?undo", "?undo --forget"), refused=False),
         Case("undo-elsewhere", {**ran, ".dvc/tmp/gitstage/undo/000001-1-1/elsewhere": "{top}/outside/folder", ".dvc/tmp/gitstage/undo/000001-1-1/journal": undo()}, ("?repro", "?undo --forget"), refused=False),
-        Case("undo-link", {**ran, ".dvc/tmp/gitstage/undo": Link("../../../../outside/folder")}, ("repro", "undo --list")),
+        Case("undo-is-link", {**ran, ".dvc/tmp/gitstage/undo": Link("../../../../outside/folder")}, ("repro", "undo --list")),
         Case("rwlock-damaged", {**ran, ".dvc/tmp/rwlock": "{"}, ("repro",)),
         Case("rwlock-pid", {**ran, ".dvc/tmp/rwlock": '{"write": {"x": {"pid": "x", "cmd": 5}}}'}, ("repro",)),
         Case("tmp-is-file", {**ran, ".dvc/tmp": "x"}, ("repro",), git=("rm -rf .dvc/tmp; echo x > .dvc/tmp",)),

@@ -171,12 +171,12 @@ def test_merges_of_hostile_files(sandbox: Sandbox) -> None:
 def test_secrets_are_not_shown(sandbox: Sandbox) -> None:
     repo = sandbox.repo
     secret = "hunter2"
-    urls = {
-        "h": f"https://user:{secret}@localhost:1/x",
-        "t": f"https://{secret}@localhost:1/x",
-        "q": f"https://localhost:1/x?token={secret}&a=b",
-        "d": f"webdavs://user:{secret}@localhost:1/x",
-        "s": f"ssh://user:{secret}@localhost:1/x",
+    urls = {  # no port has that number, so nothing waits for an answer
+        "h": f"https://user:{secret}@localhost:99999/x",
+        "t": f"https://{secret}@localhost:99999/x",
+        "q": f"https://localhost:99999/x?token={secret}&a=b",
+        "d": f"webdavs://user:{secret}@localhost:99999/x",
+        "s": f"ssh://user:{secret}@localhost:99999/x",
     }
     lines = "".join(f"['remote \"{name}\"']\n    url = {url}\n" for name, url in urls.items())
     repo.write({".dvc/config": lines, "x.dvc": data("x"), "y.dvc": data("y", "1" * 32), **OBJECT})  # type: ignore[dict-item]

@@ -49,6 +49,7 @@ def test_nothing_outside_is_touched(sandbox: Sandbox, case: Case) -> None:
         after = sandbox.listing(config=not case.sets)
         assert not differences(before, after), told + "\n".join(differences(before, after))
         assert "Traceback" not in said.err, told
+        assert "hunter2" not in said.out + said.err, told  # a password in a URL
         assert said.code >= 0, told
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", said.out + said.err), told
         if refused:
