@@ -37,9 +37,7 @@ class Clone:
             folder, hashlib.sha256(f"{cwd if is_relative(url) else ''}\0{url}".encode()).hexdigest()[:20]
         )
         env = clean_env(os.environ)
-        if not _is_plain(
-            url
-        ):  # it may stand in a .dvc file: no program that nobody has allowed (`git help config`, protocol)
+        if not _is_plain(url):  # it may stand in a .dvc file: no program runs that nobody has allowed
             env.setdefault("GIT_PROTOCOL_FROM_USER", "0")
         program = Program(cwd, {**env, "LC_ALL": "C"})
         if not is_file(os.path.join(path, "HEAD")):

@@ -359,7 +359,7 @@ def settings() -> list[Case]:
         "remote-command": config("[core]\n    remote = r\n['remote \"r\"']\n    url = webdavs://localhost:1/x\n    bearer_token_command = touch {top}/outside/ran\n", "push", "fetch", "pull", says=("would run a command",)),
         "ssh-option": config("[core]\n    remote = r\n['remote \"r\"']\n    url = ssh://-oProxyCommand=touch%20{top}/outside/ran/x\n", "push", "fetch"),
         "ssh-option-user": config("[core]\n    remote = r\n['remote \"r\"']\n    url = ssh://-oProxyCommand=x@localhost/x\n    user = $(touch {top}/outside/ran)\n", "push", "fetch"),
-        "ssh-shell": config("[core]\n    remote = r\n['remote \"r\"']\n    url = ssh://`touch`/x\n", "push", "fetch"),
+        "ssh-shell": config("[core]\n    remote = r\n['remote \"r\"']\n    url = ssh://`touch`/x\n", "push", "fetch", says=("that ssh may be given",)),
         "rclone-command": config("[core]\n    remote = r\n['remote \"r\"']\n    url = rclone://:sftp,host=x,ssh='touch {top}/outside/ran':/x\n", "push", "fetch"),
         "rclone-option": config("[core]\n    remote = r\n['remote \"r\"']\n    url = rclone://--password-command=touch:x\n", "push", "fetch"),
         "unknown-scheme": config("[core]\n    remote = r\n['remote \"r\"']\n    url = ext::sh\n", "?push", refused=False),
