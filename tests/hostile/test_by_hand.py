@@ -215,3 +215,17 @@ def test_the_object_that_is_asked_for_or_none(sandbox: Sandbox) -> None:
     assert said.code > 0
     assert not os.path.lexists(sandbox.repo.path / "x")
     assert place.read_text() == "other"
+
+
+@pytest.mark.parametrize("url", ["evil::x", "evil://x"])
+def test_no_helper_of_git_runs_for_an_address_in_a_file(sandbox: Sandbox, url: str) -> None:
+    """A program that Git would start for such an address, if a user had typed it."""
+    helper = sandbox.top / "tmp/git-remote-evil"
+    helper.write_text(f"#!/bin/sh\ntouch {sandbox.top}/outside/ran\n")
+    helper.chmod(0o755)
+    imported = {"deps": [{"path": "f", "repo": {"url": url}}], "outs": [{"path": "x"}]}
+    lay_out(sandbox, Case("helper", {"x.dvc": json.dumps(imported)}, ()))
+    before = sandbox.listing()
+    said = sandbox.stage("update", "x.dvc", env={"PATH": f"{helper.parent}:{os.environ['PATH']}"})
+    assert said.code > 0
+    assert not differences(before, sandbox.listing()), said
