@@ -15,7 +15,7 @@ from gitstage.cache import Cache
 from gitstage.config import Config, parse
 from gitstage.digest import Content, Digest
 from gitstage.errors import CacheMiss, ConfigError, GitstageError
-from gitstage.fs import Root, Scratch, clone, in_threads
+from gitstage.fs import Root, Scratch, clone, in_threads, is_dir
 from gitstage.git.clone import Blob, Clone
 from gitstage.memo import Memo
 from gitstage.pipeline import Pipeline, is_inside
@@ -70,7 +70,7 @@ class Repository:
     def folder(self) -> str | None:
         """Where the repository is, if it is a folder here."""
         path = os.path.join(self.cwd, os.path.expanduser(self.url.removeprefix("file://")))
-        return path if os.path.isdir(path) else None
+        return path if is_dir(path) else None
 
     def look(self, commit: str, path: str, cache: Cache) -> Data:
         """What lies at `path` in `commit`; `cache` is asked for manifests, and gets those that it lacks.
@@ -264,7 +264,7 @@ class Repository:
         if self.folder is None:
             return None
         dvc_dir = os.path.join(self.folder, prefix, ".dvc")
-        if not os.path.isdir(dvc_dir):
+        if not is_dir(dvc_dir):
             return None
         folder = Config.load(os.path.realpath(dvc_dir)).cache_dir
         return Cache(folder, types=("copy",), memo=Memo(None), scratch=cache.scratch)

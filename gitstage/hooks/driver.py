@@ -12,6 +12,7 @@ import os
 import shlex
 
 from gitstage.digest import hash_bytes
+from gitstage.errors import SystemFailure
 from gitstage.fs import atomic_write
 from gitstage.git import Repo
 from gitstage.hooks.changes import Changes
@@ -81,9 +82,11 @@ def uninstall(repo: Repo, changes: Changes) -> bool:
     path = _config_path(repo)
     before = _read(path)
     changes.on_failure(lambda: _restore(path, before))
-    sections = [name for name in _SECTIONS if repo.git("config", "--local", "--get-regexp", f"^{name}\\.", none=True)]
+    sections = _sections(repo)
     for name in sections:
         repo.git("config", "--local", "--remove-section", name, locks=True)
+    for name in _sections(repo) if sections else ():  # on a full disk Git ends well all the same
+        raise SystemFailure(f"{path}: Git did not remove the section {name}")
     ended = _read(_state(repo))
     if ended is not None:
         data = _read(path) or b""
@@ -91,6 +94,11 @@ def uninstall(repo: Repo, changes: Changes) -> bool:
             atomic_write(path, data[:-1])
         _drop_state(repo)
     return _uninstall_attributes(repo, changes) or bool(sections)
+
+
+def _sections(repo: Repo) -> list[str]:
+    """Those of ours that the repository's configuration has."""
+    return [name for name in _SECTIONS if repo.git("config", "--local", "--get-regexp", f"^{name}\\.", none=True)]
 
 
 def is_installed(repo: Repo) -> bool:

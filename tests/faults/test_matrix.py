@@ -80,3 +80,11 @@ def test_races(tmp_path: Path, kind: str) -> None:
     tally = races.play(repo, 5, processes, 1, dvc=is_mixed, kill=is_mixed, trees=trees)
     assert not tally.wrong, "\n".join(tally.wrong)
     assert sum(tally.done.values()) >= processes
+
+
+def test_uninstall_on_a_full_disk(stage: Stage) -> None:
+    """Git itself ends well although it could not write its configuration."""
+    scenario = next(one for one in SCENARIOS if one.name == "uninstall")
+    tally = Matrix(stage, scenario).play(FAULTS["ENOSPC"], 200)
+    assert not tally.violations, "\n".join(tally.violations)
+    assert tally.struck > 10
