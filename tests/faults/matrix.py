@@ -307,8 +307,8 @@ def state(top: Path) -> dict[str, object]:
     asked = ["git", "-C", str(top / "repo"), "ls-files", "-s"]
     found["index"] = subprocess.run(asked, capture_output=True, check=False).stdout
     found["head"] = (git / "HEAD").read_bytes()
-    log = git / "logs/HEAD"
-    found["log"] = log.read_bytes() if log.exists() else b""
+    asked = ["git", "-C", str(top / "repo"), "log", "--format=%T %s"]
+    found["log"] = subprocess.run(asked, capture_output=True, check=False).stdout
     return found
 
 
