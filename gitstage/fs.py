@@ -331,19 +331,28 @@ def remove_any(path: str) -> None:
 def _remove_tree(folder: str) -> None:
     import shutil
 
-    shutil.rmtree(folder, onerror=_make_writable)
+    def force(_: object, path: str, info: tuple[type[BaseException], BaseException, object]) -> None:
+        if not isinstance(info[1], PermissionError) or not _make_writable(path, folder):
+            raise info[1]
+        if os.path.isdir(path) and not os.path.islink(path):
+            _remove_tree(path)
+        else:
+            os.unlink(path)
+
+    shutil.rmtree(folder, onerror=force)
 
 
-def _make_writable(function: object, path: str, _: object) -> None:
-    """A command may leave folders without the write bit; they are still ours to remove."""
-    os.chmod(os.path.dirname(path), 0o700)
-    if os.path.isdir(path) and not os.path.islink(path):
-        os.chmod(path, 0o700)
-        _remove_tree(path)
-        return
-    if os.name == "nt":  # elsewhere a file's own mode does not matter, and it may be that of an object it is a link to
-        os.chmod(path, 0o700)
-    os.unlink(path)
+def _make_writable(path: str, top: str) -> bool:
+    """A command may leave folders below `top` without the write bit; they are still ours to remove. What is above it is
+    not, and a file may be a link to an object, whose mode stays. False if there is nothing to change."""
+    folders = [os.path.dirname(path)] if path != top else []
+    folders += [path] if (os.path.isdir(path) and not os.path.islink(path)) or os.name == "nt" else []
+    changed = False
+    for folder in folders:
+        if stat.S_IMODE(os.stat(folder).st_mode) != 0o700:
+            os.chmod(folder, 0o700)
+            changed = True
+    return changed
 
 
 class _Journal:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import Repo, md5, wait_until
@@ -145,15 +146,33 @@ def test_what_is_kept_replaces_nothing(scratch: Scratch, tmp_path: Path) -> None
     assert sorted(path.read_text() for path in tmp_path.glob("kept/out*")) == ["first", "second"]
 
 
-def test_removing_a_linked_output_leaves_the_mode_of_its_object(scratch: Scratch, tmp_path: Path) -> None:
-    """shutil.rmtree asks what to do when a file cannot be removed."""
-    (tmp_path / "object").write_text("o")
-    (tmp_path / "object").chmod(0o444)
-    (tmp_path / "tree/out").mkdir()
-    os.link(tmp_path / "object", tmp_path / "tree/out/f")
-    fs._make_writable(os.unlink, str(tmp_path / "tree/out/f"), None)
-    assert not (tmp_path / "tree/out/f").exists()
-    assert (tmp_path / "object").stat().st_mode & 0o777 == 0o444
+def test_removing_what_is_protected_leaves_other_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the object that a file is a link to, and of the folder around; also if something else is wrong."""
+    tmp_path.chmod(0o755)
+    for error in (PermissionError(13, "Permission denied"), OSError(24, "Too many open files")):
+        (tmp_path / "object").write_text("o")
+        (tmp_path / "object").chmod(0o444)
+        (tmp_path / "out/sub").mkdir(parents=True)
+        (tmp_path / "out").chmod(0o555)
+        os.link(tmp_path / "object", tmp_path / "out/f")
+        real, refused = os.unlink, [error]
+
+        def unlink(*args: Any, real: Any = real, refused: list[OSError] = refused, **more: Any) -> None:
+            if refused:
+                raise refused.pop()
+            real(*args, **more)
+
+        with monkeypatch.context() as system:
+            system.setattr(os, "unlink", unlink)
+            if error.errno == 13:
+                fs._remove_tree(str(tmp_path / "out"))
+            else:
+                with pytest.raises(OSError, match="Too many"):
+                    fs._remove_tree(str(tmp_path / "out"))
+        assert (tmp_path / "out").exists() == (error.errno == 24)
+        assert (tmp_path / "object").stat().st_mode & 0o777 == 0o444
+        assert tmp_path.stat().st_mode & 0o777 == 0o755
+        (tmp_path / "object").unlink()
 
 
 def test_a_zombie_does_not_live() -> None:
