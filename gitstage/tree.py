@@ -115,12 +115,13 @@ class WorkTree:
             fd = os.open(self.absolute(path), _READ_AT_ONCE)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
-        with open(fd, "rb") as stream:
-            kind = os.fstat(fd).st_mode
+        kind = os.fstat(fd).st_mode
+        if not stat.S_ISREG(kind):
+            os.close(fd)
             if stat.S_ISDIR(kind):
                 return None
-            if not stat.S_ISREG(kind):
-                raise PipelineError(f"{path}: is not a file")
+            raise PipelineError(f"{path}: is not a file")
+        with open(fd, "rb") as stream:
             data = stream.read(_MAX_SIZE + 1)
         if len(data) > _MAX_SIZE:
             raise PipelineError(f"{path}: is larger than {_MAX_SIZE >> 20} MiB, which is not read as a whole")

@@ -207,6 +207,9 @@ def refuse_blind(command: str, stderr: bytes) -> None:
         if line.startswith((b"warning: unable to access '", b"warning: could not open directory '")):
             if line.startswith(b"warning: c") and line.endswith(b": Permission denied"):
                 continue
+            if line.endswith(b": Too many levels of symbolic links"):
+                name = os.fsdecode(line.split(b"'")[1])
+                raise GitstageError(f"{name}: is a symlink, which Git does not follow")
             raise SystemFailure(f"git {command}: {os.fsdecode(line).removeprefix('warning: ')}")
 
 

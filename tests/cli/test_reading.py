@@ -84,7 +84,10 @@ def test_what_cannot_be_read_is_said(here: Repo) -> None:
         == "git-stage: m.json of workspace cannot be read: m.json:1: not JSON: " + got.stderr.partition("JSON: ")[2]
     )
     assert "acc     0.12346  -" in got.stdout
-    assert json.loads(said(here, "metrics", "show", "--json"))[""]["data"]["m.json"]["error"]["type"] == "FormatError"
+    assert (
+        json.loads(said(here, "metrics", "show", "--json"))[""]["data"]["m.json"]["error"]["type"]
+        == "JSONFileCorruptedError"
+    )
     got = here.stage("metrics", "show", "nope", check=True)
     assert got.stderr == "git-stage: nope cannot be read: is neither there nor in the cache\n"
     for argv in (

@@ -16,8 +16,8 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from fault_scenarios import SCENARIOS
 from matrix import Matrix, Stage, Tally
-from scenarios import SCENARIOS
 
 AT_ONCE = 10
 """Kills of one scenario before the next is chosen."""

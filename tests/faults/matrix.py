@@ -24,9 +24,9 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from fault_scenarios import SCENARIOS, Scenario, base
 from forked import Forked, Said
 from injector import FAULTS, Fault, Injector
-from scenarios import SCENARIOS, Scenario, base
 from support import Repo, kill_group, md5, picture, sealed_environment
 
 from gitstage.errors import EXIT_CODES

@@ -9,9 +9,9 @@ from pathlib import Path
 import kills
 import pytest
 import races
+from fault_scenarios import SCENARIOS
 from injector import FAULTS
 from matrix import Matrix, Stage, Tally
-from scenarios import SCENARIOS
 
 AT = 2
 """Positions of a fault in a verb; which ones, differs from verb to verb."""

@@ -198,16 +198,12 @@ KNOWN: dict[str, list[Known]] = {
         ),
     ],
     "s30_links": [
-        *(
-            Known(
-                step,
-                ("cache", "files/md5/53/f31a089339194f333d2e3995dbb05e", "mode"),
-                "0444",
-                "an object stays protected, also the object of an executable",
-            )
-            for step in (29, 49)
+        Known(
+            39,
+            ("workspace", "x.sh", "mode"),
+            "0544",
+            "what a link made executable stays so; dvc takes it away from the object when it next looks at it",
         ),
-        Known(29, ("workspace", "x.sh", "mode"), "0444", "a hard link has the mode of the object"),
     ],
     "s34_legacy_upgrade": [
         *(
