@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import posixpath
@@ -261,9 +262,15 @@ class Workshop:
 
     def play(self, steps: Sequence[Step]) -> Difference | None:
         """The first difference, or None if the twins are the same after every step."""
+        with self._top() as top:
+            return self._play(steps, top)
+
+    @contextlib.contextmanager
+    def _top(self) -> Iterator[Path]:
+        """A folder to play in."""
         top = Path(tempfile.mkdtemp(dir=self.folder))
         try:
-            return self._play(steps, top)
+            yield top
         finally:
             shutil.rmtree(top, ignore_errors=True)
 
@@ -308,11 +315,8 @@ class Workshop:
         After every step both say the same of what has changed, and after a run of everything neither has anything
         left to run.
         """
-        top = Path(tempfile.mkdtemp(dir=self.folder))
-        try:
+        with self._top() as top:
             return self._play_mixed(steps, top)
-        finally:
-            shutil.rmtree(top, ignore_errors=True)
 
     def _play_mixed(self, steps: Sequence[Step], top: Path) -> Difference | None:
         tools = {"dvc": self.dvc, "git-stage": self.ours}

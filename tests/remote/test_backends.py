@@ -17,7 +17,7 @@ import pytest
 from servers import AZURITE, Server, need_nginx, outage
 from support import wait_until
 
-from gitstage.remote.backend import Backend, Hashed, RemoteError
+from gitstage.remote.backend import Backend, Hashed, Moved, RemoteError
 from gitstage.remote.backends import open_backend, parallel
 
 WRITABLE = ["local", "s3", "sftp", "webdav", "rclone-webdav", "rclone-sftp"]
@@ -98,6 +98,18 @@ class Count:
 def ignore(key: str, size: int) -> None: ...
 
 
+def got(backend: Backend, contents: Objects, tmp_path: Path, moved: Moved) -> Hashed:
+    """Get all of `contents`, which must come as they are, and one object that is not there; the hashes made on the way."""
+    targets = {key: tmp_path / f"to{number}" for number, key in enumerate([*contents, "files/md5/00/absent"])}
+    hashed: Hashed = {}
+    answers = dict(backend.get([(key, str(target)) for key, target in targets.items()], moved, hashed))
+    absent = answers.pop("files/md5/00/absent")
+    assert absent is not None and absent.absent
+    assert answers == dict.fromkeys(contents)
+    assert {key: targets[key].read_bytes() for key in contents} == contents
+    return hashed
+
+
 @writable
 def test_what_is_put_is_there(server: Server, backend: Backend, tmp_path: Path) -> None:
     contents = objects()
@@ -123,13 +135,7 @@ def test_what_is_put_is_there(server: Server, backend: Backend, tmp_path: Path) 
     assert [each.key for each in backend.list("files/md5/bb/")] == [key for key in below if "/bb/" in key]
 
     count = Count()
-    targets = {key: tmp_path / f"to{number}" for number, key in enumerate([*contents, "files/md5/00/absent"])}
-    hashed: Hashed = {}
-    answers = dict(backend.get([(key, str(target)) for key, target in targets.items()], count, hashed))
-    absent = answers.pop("files/md5/00/absent")
-    assert absent is not None and absent.absent
-    assert answers == dict.fromkeys(contents)
-    assert {key: targets[key].read_bytes() for key in contents} == contents
+    hashed = got(backend, contents, tmp_path, count)
     assert hashed == {key: (hashlib.md5(contents[key]).hexdigest(), sizes[key]) for key in hashed}
     assert hashed
     assert {key: size for key, size in count.by_key.items() if size} == {k: s for k, s in sizes.items() if s}
@@ -312,13 +318,7 @@ def test_azure(server: Server, backend: Backend, tmp_path: Path) -> None:
     assert other.head([*contents, "files/md5/00/absent"]) == sizes
     assert {each.key: each.size for each in other.list("")} == sizes
     assert {each.key for each in other.list("files/md5/")} == {key for key in contents if key.startswith("files/")}
-    targets = {key: tmp_path / f"to{number}" for number, key in enumerate([*contents, "files/md5/00/absent"])}
-    hashed: Hashed = {}
-    answers = dict(other.get([(key, str(target)) for key, target in targets.items()], ignore, hashed))
-    absent = answers.pop("files/md5/00/absent")
-    assert absent is not None and absent.absent
-    assert answers == dict.fromkeys(contents)
-    assert {key: targets[key].read_bytes() for key in contents} == contents
+    hashed = got(other, contents, tmp_path, ignore)
     assert hashed == {key: (hashlib.md5(data).hexdigest(), len(data)) for key, data in contents.items()}
     assert set(backend.delete([*contents, "files/md5/00/absent"])) >= {(key, None) for key in contents}
     assert list(other.list("")) == []
