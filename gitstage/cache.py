@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from gitstage import progress
-from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, named_in, parse_manifest
+from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, named_in, parse_manifest, summary
 from gitstage.errors import CacheMiss, FormatError, GitstageError
 from gitstage.fs import (
     CREATE,
@@ -148,6 +148,9 @@ class Cache:
         """The MD5s of a directory's files, all of which are known to be objects here; nothing if that is not known."""
         if digest is None or not digest.is_dir or self.lacks(digest):
             return frozenset()
+        known = self._manifests.get(digest)
+        if known is not None:
+            return frozenset(one.hex for one in known.values())
         with open(self.path(digest), "rb") as stream:
             data = stream.read()
         if hash_bytes(data, legacy=digest.legacy) != digest.hex:
@@ -171,7 +174,7 @@ class Cache:
                     else:
                         folders.append((found.st_mtime_ns, found.st_ino))
             is_settled = not any(is_racy(mtime, now) for mtime, _ in folders)
-            self._seen = now, hash_bytes(repr(folders).encode()).encode() if is_settled else None
+            self._seen = now, summary(repr(folders).encode()).digest() if is_settled else None
         return self._seen[1]
 
     def settle(self, digests: Iterable[Digest] | None = None) -> None:

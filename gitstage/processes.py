@@ -47,7 +47,7 @@ def sweep(folder: str, pattern: str) -> None:
     a regular expression whose group `pid` is the process."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
-            found = re.fullmatch(pattern, name)
+            found = re.fullmatch(pattern, name) if any(map(str.isdigit, name)) else None  # to compile it takes long
             if found and not is_running(int(found["pid"])):
                 path = os.path.join(folder, name)
                 if os.path.isdir(path) and not os.path.islink(path):

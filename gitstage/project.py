@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import posixpath
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from gitstage.journal import Journal
     from gitstage.remote import Remote
 
-_STATE = re.compile("tmp|cache")
+_STATE = ("tmp", "cache")
 STATE_FILE = "outputs.json"
 """In Git's folder of the work tree; see read_state."""
 

@@ -76,9 +76,6 @@ class Measured:
         return {f"{path}/{name}": digest for name, (digest, _) in self.files.items()}
 
 
-_HEX = frozenset("0123456789abcdef")
-
-
 class Folder(NamedTuple):
     """One folder of a tracked directory: its absolute path, the prefix of its files below the directory ("" or "a/b/"),
     its files by name with their stamps (links followed), and those of them that are links or have several names."""
@@ -304,7 +301,8 @@ def _is_lost(link: str) -> bool:
         place = os.readlink(link).replace(os.sep, "/").split("/")[-2:]
     except OSError:
         return False
-    return len(place) == 2 and [len(part) for part in place] == [2, 30] and _HEX.issuperset("".join(place))
+    digest = Digest.of_key("/".join(place))
+    return digest is not None and not digest.is_dir
 
 
 def _refuse_non_utf8(folder: str, names: list[str]) -> None:

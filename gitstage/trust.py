@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from gitstage import config
 from gitstage.errors import ConfigError
 from gitstage.fs import is_reserved
 
-_OF_A_CACHE = re.compile(r"files|runs|[0-9a-f]{2}")
+_OF_A_CACHE = r"files|runs|[0-9a-f]{2}"
 
 
 def is_below(path: str, folder: str) -> bool:
@@ -24,13 +24,13 @@ def is_below(path: str, folder: str) -> bool:
     return real == top or real.startswith(top.rstrip(os.sep) + os.sep)
 
 
-def links(folder: str, names: re.Pattern[str] | None = None) -> Iterator[str]:
-    """The symlinks in `folder`, itself included; with `names`, only those of that name."""
+def links(folder: str, names: Collection[str] | None = None) -> Iterator[str]:
+    """The symlinks in `folder`, itself included; with `names`, only those of one of these."""
     if os.path.islink(folder):
         yield folder
     try:
         with os.scandir(folder) as entries:
-            yield from (e.path for e in entries if e.is_symlink() and (names is None or names.fullmatch(e.name)))
+            yield from (e.path for e in entries if e.is_symlink() and (names is None or e.name in names))
     except OSError:
         return
 
@@ -88,7 +88,7 @@ def refusal(path: str, key: str, top: str) -> ConfigError | None:
         return ConfigError(f".dvc/config: {key} leads out of the project to {path}, which is not there", hint)
     except OSError as error:
         return ConfigError(f".dvc/config: {key} = {path}: {error.strerror}", change)
-    if names and not any(_OF_A_CACHE.fullmatch(name) for name in names):
+    if names and not any(re.fullmatch(_OF_A_CACHE, name) for name in names):
         return ConfigError(
             f".dvc/config: {key} leads out of the project to {path}, which holds other files than objects", change
         )
