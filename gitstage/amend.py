@@ -7,7 +7,6 @@ import posixpath
 import shutil
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from gitstage import formats, plots
 from gitstage.digest import checksum
@@ -15,6 +14,7 @@ from gitstage.errors import GitstageError, PipelineError
 from gitstage.fs import FILE_MODE, about_to_change, atomic_write, components, is_dir, is_file
 from gitstage.pipeline import Output, Stage, is_inside, join, relative
 from gitstage.project import Project
+from gitstage.static import Any
 from gitstage.tree import Measured
 
 

@@ -12,7 +12,6 @@ import posixpath
 import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, NamedTuple
 
 from gitstage.cache import Cache, make_executable
 from gitstage.digest import Digest
@@ -20,6 +19,7 @@ from gitstage.errors import GitstageError, SystemFailure
 from gitstage.fs import Root, components
 from gitstage.pipeline import Target, is_inside
 from gitstage.project import Project
+from gitstage.static import Literal, NamedTuple
 from gitstage.tree import Measured, WorkTree
 
 

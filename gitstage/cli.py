@@ -8,10 +8,10 @@ import keyword
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from gitstage.errors import GitstageError, SystemFailure
 from gitstage.options import Family, NotPlain, Verb
+from gitstage.static import TYPE_CHECKING, Any
 from gitstage.terminal import guarded
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from gitstage import fs
 from gitstage.errors import ConfigError, NoProject, SystemFailure
+from gitstage.static import Any, NamedTuple
 
 USER_LEVELS = ("system", "global")
 PROJECT_LEVELS = ("repo", "local")

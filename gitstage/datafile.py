@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from gitstage import formats
 from gitstage.digest import Content, checksum
@@ -12,6 +11,7 @@ from gitstage.formats.plain import in_old_order, plain_dvc
 from gitstage.fs import atomic_write
 from gitstage.pipeline import Output
 from gitstage.project import Project
+from gitstage.static import Any
 from gitstage.store import data_entry
 
 CONTENT_KEYS = frozenset(

@@ -6,13 +6,13 @@ import os
 import posixpath
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
 
 from gitstage import formats
 from gitstage.digest import Digest
 from gitstage.errors import GitstageError, PipelineError, UsageError
 from gitstage.pipeline import DEFAULT_PARAMS, PIPELINE_FILE, Pipeline, Stage, join
 from gitstage.project import Project
+from gitstage.static import Any, NamedTuple
 from gitstage.tree import Tree
 
 # which list an option's paths go to, and the flags it sets; in the order in which DVC writes .gitignore lines

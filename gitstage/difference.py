@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from gitstage.cache import Cache
 from gitstage.digest import Digest
 from gitstage.errors import NoProject, PipelineError
 from gitstage.pipeline import Output, Pipeline, Stage, is_inside, join
 from gitstage.project import Project
+from gitstage.static import Literal
 from gitstage.tree import WorkTree
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring_ascii as quoted
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gitstage import progress
 from gitstage.errors import FormatError
+from gitstage.static import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 try:
     from _blake2 import blake2b  # hashlib loads OpenSSL, which takes longer than all else that a short command hashes

@@ -1,8 +1,7 @@
 """What happens while stages are brought up to date. `label` is the stage as the user sees it."""
 
-from typing import NamedTuple
-
 from gitstage.errors import GitstageError
+from gitstage.static import NamedTuple
 from gitstage.status import Change
 
 

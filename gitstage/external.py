@@ -8,12 +8,12 @@ import os
 import posixpath
 import urllib.parse
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol
 
 from gitstage.errors import GitstageError
 from gitstage.fs import components
 from gitstage.remote import Listed, Progress, RemoteError, Silent, open_backend
 from gitstage.remote.backend import Done, Moved
+from gitstage.static import Any, Protocol
 
 Files = Mapping[str, Listed]
 """File name below a URL ("": the URL is that of a file) -> what the store tells of it."""

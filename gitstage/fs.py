@@ -17,10 +17,10 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TypeVar
 
 from gitstage.errors import PipelineError, SystemFailure
 from gitstage.processes import is_running
+from gitstage.static import TypeVar
 
 try:
     import fcntl

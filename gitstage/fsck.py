@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple
 
 from gitstage import collect
 from gitstage.cache import PROTECTED, SMALL
@@ -27,6 +26,7 @@ from gitstage.memo import stamp
 from gitstage.pipeline import Target
 from gitstage.project import Project
 from gitstage.remote import Need, Progress, Remote
+from gitstage.static import Literal, NamedTuple
 from gitstage.undo import kept_object
 
 Kind = Literal["corrupt", "written through", "manifest", "mode", "memo", "run cache", "leftover", "missing", "kept"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import click
 
 from gitstage import __version__
 from gitstage.errors import UsageError
 from gitstage.options import Family, Verb
+from gitstage.static import Any
 
 _EPILOG = (
     "To stage files with Git itself: git stage PATH (another name for git add). Exit codes: git stage help exit-codes"

@@ -18,9 +18,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from gitstage.errors import FormatError
+from gitstage.static import NamedTuple
 
 FILE_NAME = ".dvcignore"
 BUILTIN_DIRS = frozenset((".git", ".hg", ".dvc"))

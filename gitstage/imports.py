@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from gitstage import checkout, external, formats, processes
 from gitstage.contents import AtUrl
@@ -20,6 +19,7 @@ from gitstage.fs import Root, atomic_write, components, remove_any
 from gitstage.pipeline import Stage, join, relative
 from gitstage.project import Project
 from gitstage.sources import Repository, copy_path, find_folder, measure_path, temporary_cache
+from gitstage.static import TYPE_CHECKING, Any
 from gitstage.status import Change
 from gitstage.store import data_entry
 from gitstage.track import below_root

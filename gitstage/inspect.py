@@ -6,12 +6,12 @@ import os
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gitstage.digest import Digest, manifest_digest
 from gitstage.errors import CacheMiss, GitstageError
 from gitstage.pipeline import is_inside, join
 from gitstage.project import Project
+from gitstage.static import Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,12 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, Any, NamedTuple
 
 from gitstage.cache import Cache
 from gitstage.digest import Digest, hash_bytes
 from gitstage.errors import ConfigError
 from gitstage.fs import FILE_MODE, Root, Scratch, names, remove_any
+from gitstage.static import IO, Any, NamedTuple
 from gitstage.tree import Measured
 
 State = Mapping[str, Any] | None

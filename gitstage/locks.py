@@ -16,10 +16,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
-from typing import Any
 
 from gitstage.errors import Busy, FormatError, SystemFailure
 from gitstage.processes import is_running
+from gitstage.static import Any
 
 if sys.platform == "win32":
     import msvcrt

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from gitstage import formats
 from gitstage.cache import Cache
@@ -12,6 +11,7 @@ from gitstage.digest import Digest, checksum, hash_stream, manifest_digest
 from gitstage.fs import atomic_write
 from gitstage.pipeline import Stage, join
 from gitstage.project import Project
+from gitstage.static import Any
 
 
 @dataclass

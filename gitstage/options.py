@@ -7,7 +7,8 @@ and every line that `read` gives up on are click's: `group` makes its commands f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+
+from gitstage.static import Any, NamedTuple, TypeVar
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

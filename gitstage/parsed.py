@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 from gitstage import __version__, formats
 from gitstage.digest import summary
 from gitstage.memo import Memo
+from gitstage.static import Any
 
 
 class Remembered:

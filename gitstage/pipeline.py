@@ -9,11 +9,11 @@ import posixpath
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
 
 from gitstage import formats, params, template
 from gitstage.digest import Digest
 from gitstage.errors import FormatError, PipelineError
+from gitstage.static import Any, Literal, NamedTuple, Protocol
 from gitstage.tree import Tree
 
 PIPELINE_FILE, LOCK_FILE = "dvc.yaml", "dvc.lock"

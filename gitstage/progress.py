@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Protocol
+
+from gitstage.static import Protocol
 
 
 class Listener(Protocol):

@@ -9,7 +9,6 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from gitstage import config, formats, fs, processes, trust
 from gitstage.cache import Cache
@@ -23,6 +22,7 @@ from gitstage.memo import Memo
 from gitstage.parsed import Remembered
 from gitstage.pipeline import Loader, Pipeline, is_outside, relative
 from gitstage.runcache import RunCache
+from gitstage.static import TYPE_CHECKING, Any, NoReturn
 from gitstage.store import Store
 from gitstage.tree import Measured, Tree, WorkTree
 

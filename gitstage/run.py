@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gitstage import checkout, formats
 from gitstage.datafile import CONTENT_KEYS, write_data_file
@@ -43,6 +42,7 @@ from gitstage.locks import RepoLock
 from gitstage.pipeline import Output, Pipeline, Stage, Target
 from gitstage.project import Project
 from gitstage.runcache import key_of
+from gitstage.static import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 from gitstage.status import Change, StageStatus, status
 from gitstage.store import lock_entry
 from gitstage.tree import Measured

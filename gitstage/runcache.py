@@ -9,11 +9,11 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from gitstage import formats, params
 from gitstage.errors import FormatError
 from gitstage.fs import FILE_MODE, atomic_write
+from gitstage.static import Any
 
 
 def _hash(entry: Mapping[str, Any]) -> str:

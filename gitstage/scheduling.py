@@ -11,11 +11,11 @@ There is 1 of each resource, or what `gitstage.resources.NAME` in the Git config
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from gitstage.errors import ConfigError, FormatError, PipelineError
 from gitstage.pipeline import Stage
 from gitstage.project import Project
+from gitstage.static import Any
 
 
 class Resources:

@@ -14,11 +14,11 @@ import stat
 import subprocess
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from gitstage.errors import GitstageError, SystemFailure, UsageError
 from gitstage.fs import atomic_write
 from gitstage.resources import fill, has_marker, template
+from gitstage.static import Literal
 
 MARKER = b"# gitstage-shim "
 SHELLS = ("bash", "zsh", "fish")

@@ -9,7 +9,6 @@ import posixpath
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from gitstage.cache import Cache
 from gitstage.config import Config, parse
@@ -19,6 +18,7 @@ from gitstage.fs import Root, Scratch, clone, in_threads, is_dir
 from gitstage.git.clone import Blob, Clone
 from gitstage.memo import Memo
 from gitstage.pipeline import Pipeline, is_inside
+from gitstage.static import TYPE_CHECKING, Any
 from gitstage.tree import Measured, WorkTree, measured_folder
 
 if TYPE_CHECKING:

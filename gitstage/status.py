@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
 
 from gitstage import params
 from gitstage.cache import Cache
 from gitstage.digest import Digest, has_checksum
 from gitstage.errors import PipelineError
 from gitstage.pipeline import Output, ParamsFile, Pipeline, Stage, join
+from gitstage.static import Any, Literal, NamedTuple, Protocol
 from gitstage.tree import Tree
 
 Role = Literal["cmd", "dep", "param", "out", "always", "record", "checksum"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
 
 from gitstage import params
 from gitstage.cache import SMALL, Cache, make_executable
@@ -14,6 +13,7 @@ from gitstage.errors import GitstageError, PipelineError, StageFailed
 from gitstage.fs import FILE_MODE, Root, in_threads
 from gitstage.memo import Stamp, stamp
 from gitstage.pipeline import Dependency, Entry, Output, Stage
+from gitstage.static import Any
 from gitstage.tree import Measured, WorkTree
 
 

@@ -11,7 +11,8 @@ import io
 import re
 import sys
 from collections.abc import Iterator
-from typing import TextIO
+
+from gitstage.static import TextIO
 
 _MARKS = (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in b"\t\n"} | {

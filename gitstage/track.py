@@ -7,7 +7,6 @@ import os
 import posixpath
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gitstage.datafile import write_data_file
 from gitstage.digest import Content, Digest, manifest_bytes, manifest_digest
@@ -17,6 +16,7 @@ from gitstage.fs import components, remove_any, walk
 from gitstage.memo import stamp
 from gitstage.pipeline import Output, Pipeline, Stage, is_inside, join
 from gitstage.project import Project
+from gitstage.static import TYPE_CHECKING
 from gitstage.tree import Measured, measured_folder
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import os
 import stat
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import NamedTuple, Protocol
 
 from gitstage import progress
 from gitstage.digest import Content, Digest, hash_stream, manifest_digest
@@ -15,6 +14,7 @@ from gitstage.fs import READ, exists, is_dir, walk
 from gitstage.ignore import FILE_NAME as IGNORE_FILE
 from gitstage.ignore import IgnoreRules
 from gitstage.memo import Memo, Stamp, Summary, is_racy, stamp
+from gitstage.static import NamedTuple, Protocol
 
 
 class Tree(Protocol):

@@ -13,7 +13,6 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from gitstage import journal
 from gitstage.cache import LINK_TYPES
@@ -23,6 +22,7 @@ from gitstage.errors import Busy, CacheMiss, GitstageError, PipelineError, Syste
 from gitstage.fs import FILE_MODE, atomic_write, components, free_place, remove_any
 from gitstage.journal import Slot, State, describe, find_object, is_metadata, object_folder, read_digest
 from gitstage.project import Project
+from gitstage.static import Any
 from gitstage.tree import Measured
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 from gitstage import params
 from gitstage.errors import GitstageError
 from gitstage.pipeline import DEFAULT_PARAMS, join
 from gitstage.project import Project
 from gitstage.snapshot import WORKSPACE, Snapshot, at_commit
+from gitstage.static import Any, Literal
 
 Kind = Literal["metrics", "params"]
 Change = dict[str, Any]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from gitstage.digest import Digest
 from gitstage.git import Touch
 from gitstage.pipeline import Stage, is_outside
 from gitstage.project import Project
+from gitstage.static import Any
 from gitstage.status import Change, StageStatus, status
 from gitstage.verdict.edited import never_run
 from gitstage.verdict.merged import marked

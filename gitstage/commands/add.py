@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from gitstage.errors import UsageError
 from gitstage.options import argument, option, verb, volume
+from gitstage.static import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitstage.ui import Ui

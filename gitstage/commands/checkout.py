@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gitstage.options import argument, option, verb, volume
+from gitstage.static import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitstage.pipeline import Target

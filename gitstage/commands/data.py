@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from gitstage.options import argument, family, option, volume
+from gitstage.static import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitstage.digest import Digest

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 from gitstage.options import argument, option, verb, volume
+from gitstage.static import Any, TypeVar
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

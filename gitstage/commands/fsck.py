@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from gitstage.errors import UsageError
 from gitstage.options import argument, option, verb, volume
+from gitstage.static import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gitstage.fsck import Finding, Report

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from gitstage.errors import UsageError
 from gitstage.options import argument, option, verb, volume
+from gitstage.static import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from gitstage.imports import From, Transfer

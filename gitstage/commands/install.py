@@ -6,10 +6,10 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gitstage.errors import NoProject, UsageError
 from gitstage.options import option, verb, volume
+from gitstage.static import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitstage.git import Repo

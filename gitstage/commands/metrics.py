@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
 
 from gitstage.options import argument, family, option, volume
+from gitstage.static import Any, Literal, TypeVar
 
 
 @family

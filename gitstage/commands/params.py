@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gitstage.commands.metrics import compare, compared
 from gitstage.options import family, option
+from gitstage.static import Any
 
 
 @family

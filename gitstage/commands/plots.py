@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from gitstage.options import argument, family, option, volume
+from gitstage.static import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from gitstage.project import Project

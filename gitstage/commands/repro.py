@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from gitstage.options import argument, confirm, option, verb, volume
+from gitstage.static import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitstage.events import Event

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from gitstage.define import OUTPUT_OPTIONS, Words
 from gitstage.options import argument, option, verb, volume
+from gitstage.static import Any
 
 
 def _paths(*names: str, text: str) -> Callable[[Any], Any]:

@@ -8,7 +8,8 @@ that names it and, where there is one, the line.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+from gitstage.static import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gitstage.formats.edit import dump_dvc, update_lock, update_pipeline

@@ -13,13 +13,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from io import StringIO
-from typing import Any
 
 from gitstage.errors import FormatError
 from gitstage.formats.plain import in_old_order
 from gitstage.formats.read import Node, decode, load, locate
 from gitstage.formats.schema import parse_lock, parse_pipeline
 from gitstage.formats.write import Layout, dump, dump_entries, dump_flow, dump_items
+from gitstage.static import Any
 
 _BOM = b"\xef\xbb\xbf"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from typing import Any, NamedTuple
 
 import yaml
 from yaml.events import (
@@ -24,6 +23,7 @@ from yaml.events import (
 
 from gitstage.errors import FormatError
 from gitstage.formats import MAX_SIZE, dialect
+from gitstage.static import Any, NamedTuple
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 from gitstage.errors import FormatError
 from gitstage.formats.schema import parse_dvc, parse_lock, parse_pipeline
+from gitstage.static import Any, TypeVar
 
 _HEAD = "schema: '2.0'\nstages:\n"
 _ENTRY = re.compile(r"^  (?=[^ \n#])", re.MULTILINE)

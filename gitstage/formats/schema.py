@@ -9,10 +9,10 @@ without a path.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from gitstage.errors import FormatError
 from gitstage.formats.read import decode, line_of, load
+from gitstage.static import Any
 
 Check = Callable[[Any], None]
 

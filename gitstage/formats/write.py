@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from gitstage.errors import FormatError
 from gitstage.formats import dialect
 from gitstage.formats.read import load
+from gitstage.static import Any, NamedTuple
 
 WIDTH = 80
 _MAX_KEY = 123  # a key this long is written as `? key`

@@ -6,11 +6,10 @@ loaded only where many objects are read, and whatever it cannot read goes back t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from gitstage.git.ignorefile import ignore_line
 from gitstage.git.program import LOCAL_ENV, clean_env, git_version, parents, user_git
 from gitstage.git.repo import Commit, Repo, Touch
+from gitstage.static import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gitstage.git.objects import is_special

@@ -6,12 +6,12 @@ import contextlib
 import hashlib
 import os
 import re
-from typing import NamedTuple
 
 from gitstage.errors import GitstageError
 from gitstage.fs import is_file, remove_any
 from gitstage.git.program import Program, clean_env
 from gitstage.git.repo import Repo
+from gitstage.static import NamedTuple
 
 _HEAD = "refs/gitstage/head"
 _TRANSPORTS = frozenset({"file", "git", "git+ssh", "http", "https", "ssh", "ssh+git"})

@@ -12,9 +12,9 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
 
 from gitstage.git.program import EMPTY_TREE, Blobs, Program, chunks, parents, split_names
+from gitstage.static import Any, NamedTuple, Protocol
 
 SYMLINK, SUBMODULE = 0o120000, 0o160000
 EMPTY_BLOB = {

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from gitstage import fs
 from gitstage.errors import Busy, ConfigError, GitstageError, NoProject
@@ -27,6 +26,7 @@ from gitstage.git.program import (
     split_names,
 )
 from gitstage.memo import Memo
+from gitstage.static import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the trees are imported when one is asked for: most commands look at the work tree only
     from gitstage.git.attributes import Attributes

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gitstage.errors import FormatError
 from gitstage.hooks import managers
+from gitstage.static import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitstage.git import Repo

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import TYPE_CHECKING
 
 from gitstage.resources import fill, template
+from gitstage.static import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitstage.hooks.changes import Changes

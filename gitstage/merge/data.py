@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from gitstage.cache import Cache
 from gitstage.digest import Digest, manifest_bytes, parse_manifest
@@ -15,6 +14,7 @@ from gitstage.formats.schema import parse_dvc
 from gitstage.merge import markers
 from gitstage.merge.outcome import Merged, Note, Options
 from gitstage.merge.values import ABSENT, ConflictError, keys_of, one_side
+from gitstage.static import Any
 
 _CONTENT = ("md5", "etag", "checksum", "size", "nfiles", "isexec", "version_id", "cloud", "files", "hash")
 """Keys that together say what an output holds."""

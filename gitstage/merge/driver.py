@@ -6,7 +6,6 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator
-from typing import Literal
 
 from gitstage import fs
 from gitstage.cache import Cache
@@ -15,6 +14,7 @@ from gitstage.git import Repo
 from gitstage.merge.files import merge
 from gitstage.merge.outcome import Merged, Note, Options
 from gitstage.project import Project, find_root
+from gitstage.static import Literal
 
 
 def merge_into(ours: str, base: str, theirs: str, path: str, marker_size: int) -> Merged:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from gitstage.formats.edit import same, update_lock
 from gitstage.formats.schema import parse_lock
 from gitstage.merge import markers
 from gitstage.merge.outcome import Cannot, Merged, Note, Options
 from gitstage.merge.values import ABSENT, ConflictError, flat, keys_of, one_side
+from gitstage.static import Any
 
 _Entry = Mapping[str, Any]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from gitstage.cache import Cache
 from gitstage.errors import GitstageError
+from gitstage.static import Literal
 
 Side = Literal["ours", "theirs"]
 

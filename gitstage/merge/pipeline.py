@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from gitstage.errors import FormatError
 from gitstage.formats.edit import rewrite_pipeline, same
@@ -13,6 +12,7 @@ from gitstage.git.textmerge import merge_texts
 from gitstage.merge import markers
 from gitstage.merge.outcome import Merged, Note, Options
 from gitstage.merge.values import ABSENT, ConflictError, keys_of, one_side
+from gitstage.static import Any
 
 _SETS = frozenset({"deps", "params", "outs", "metrics", "plots", "vars"})
 """Keys, of a stage and of the file, whose lists are merged item by item."""

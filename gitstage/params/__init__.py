@@ -6,10 +6,10 @@ import json
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from gitstage import formats
 from gitstage.errors import FormatError, PipelineError
+from gitstage.static import Any
 
 DEFAULT_FILE = "params.yaml"
 """The file, in a stage's working directory, that bare parameter keys are looked up in."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from typing import Any
+
+from gitstage.static import Any
 
 
 def literals(text: str, path: str) -> dict[str, Any]:

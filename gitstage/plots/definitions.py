@@ -5,10 +5,10 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gitstage.pipeline import is_inside, join, relative
 from gitstage.snapshot import Snapshot
+from gitstage.static import Any
 
 PROPERTIES = ("template", "x", "y", "x_label", "y_label", "title", "header")
 

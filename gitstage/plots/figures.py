@@ -6,7 +6,6 @@ import base64
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gitstage import fs
 from gitstage.errors import GitstageError
@@ -15,6 +14,7 @@ from gitstage.plots import templates
 from gitstage.plots.definitions import Definition, definitions, output_properties
 from gitstage.plots.points import PlotError, Point, is_image, parse, points
 from gitstage.snapshot import Snapshot
+from gitstage.static import Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import importlib
 import json
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from gitstage import extras, fs
 from gitstage.errors import GitstageError, SystemFailure
 from gitstage.plots.figures import Figure
+from gitstage.static import Any
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">

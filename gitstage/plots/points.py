@@ -6,10 +6,10 @@ import csv
 import io
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from gitstage import params
 from gitstage.errors import FormatError, GitstageError
+from gitstage.static import Any
 
 IMAGES = (".jpg", ".jpeg", ".gif", ".png", ".svg")
 _STRUCTURED = (".json", ".yaml", ".yml", ".toml", ".py")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from gitstage import extras
 from gitstage.errors import FormatError, GitstageError
+from gitstage.static import Any
 
 
 def built_in() -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from gitstage.errors import GitstageError
+from gitstage.static import Protocol
 
 Moved = Callable[[str, int], None]
 """Told (key, bytes more that were moved for it), from any thread."""

@@ -10,10 +10,10 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
 
 from gitstage.digest import Digest
 from gitstage.memo import open_database
+from gitstage.static import Any
 
 DAY = 24 * 3600.0
 _SCHEMA = """

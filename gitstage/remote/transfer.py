@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
 from gitstage.cache import Cache
 from gitstage.digest import Digest, hash_stream
@@ -24,6 +23,7 @@ from gitstage.fs import walk
 from gitstage.remote.backend import Backend, Hashed, Listed, RemoteError
 from gitstage.remote.generation import Generation
 from gitstage.remote.record import DAY, PushRecord
+from gitstage.static import Protocol
 
 _PAGE = 1000  # objects that a server lists in one request
 _SAME_AS_LISTING = 16  # questions about single objects that take as long as one page: they are asked beside each other

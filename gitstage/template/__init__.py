@@ -7,9 +7,9 @@ put in `[ ]`. `\\${` is no expression and becomes `${`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from gitstage.errors import ConfigError
+from gitstage.static import Any
 from gitstage.template.stages import TOP_KEYS, Resolved, ResolvedStage, check_shape, mapping
 
 __all__ = ["Resolved", "ResolvedStage", "resolve"]

@@ -8,9 +8,9 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
 
 from gitstage.errors import FormatError
+from gitstage.static import Any, NamedTuple
 from gitstage.template.stages import TOP_KEYS, Resolved, ResolvedStage, kind
 
 _DEFAULT_FILE = "params.yaml"

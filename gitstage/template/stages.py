@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
 
 from gitstage.errors import FormatError
+from gitstage.static import Any, NamedTuple
 
 TOP_KEYS = ("metrics", "plots", "params", "artifacts", "datasets")
 

@@ -7,10 +7,10 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from gitstage import terminal
 from gitstage.errors import GitstageError
+from gitstage.static import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gitstage.project import Project

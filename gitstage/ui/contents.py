@@ -6,9 +6,9 @@ import os
 import posixpath
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from gitstage.contents import Item, Listing
+from gitstage.static import Any
 from gitstage.terminal import neutral
 from gitstage.ui import Ui
 

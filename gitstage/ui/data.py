@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from gitstage.difference import Change, Difference, Standing
 from gitstage.digest import Digest
+from gitstage.static import Any
 from gitstage.ui import Ui
 from gitstage.ui.tables import table
 

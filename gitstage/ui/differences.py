@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from gitstage.pipeline import relative
+from gitstage.static import Any
 from gitstage.status import Change, Role, StageStatus, State
 from gitstage.ui import Ui
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from gitstage import events as happened
 from gitstage import terminal
 from gitstage.pipeline import relative
+from gitstage.static import TYPE_CHECKING
 from gitstage.ui import Ui
 from gitstage.ui.differences import reason
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
+from gitstage.static import Protocol
 from gitstage.ui import Ui
 
 

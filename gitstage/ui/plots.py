@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from gitstage.plots import Figure, Problem
+from gitstage.static import Any
 from gitstage.ui import Ui
 
 

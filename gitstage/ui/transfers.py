@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
 
 from gitstage import terminal
 from gitstage.errors import CacheMiss, GitstageError
 from gitstage.pipeline import relative
+from gitstage.static import TYPE_CHECKING, Any
 from gitstage.ui import Ui
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from gitstage.errors import FormatError
 from gitstage.pipeline import relative
+from gitstage.static import Any
 from gitstage.ui import Ui
 from gitstage.ui.tables import table
 from gitstage.values import Compared, Values, flat

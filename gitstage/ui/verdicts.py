@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from gitstage.static import Any
 from gitstage.ui import Ui
 from gitstage.verdict.history import Verdict
 from gitstage.verdict.judge import Finding

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from gitstage.digest import Digest
 from gitstage.git import Touch
 from gitstage.pipeline import Stage, relative
+from gitstage.static import Any
 from gitstage.ui import Ui
 from gitstage.ui.differences import reason as in_words
 from gitstage.why import Explanation, Reason

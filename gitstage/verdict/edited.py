@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Literal
 
 from gitstage import formats
 from gitstage.digest import summary
@@ -13,6 +12,7 @@ from gitstage.git import Repo
 from gitstage.pipeline import Pipeline, Stage
 from gitstage.project import Project
 from gitstage.runcache import value_of
+from gitstage.static import Any, Literal
 from gitstage.verdict import merged
 
 _COMMITS = 500  # whose lock is compared, the latest first

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
 
 from gitstage.digest import Digest
 from gitstage.errors import ConfigError, UsageError
 from gitstage.pipeline import Stage
 from gitstage.project import Project
+from gitstage.static import TYPE_CHECKING
 from gitstage.status import Holder
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
 
 from gitstage.digest import Digest
 from gitstage.git import CommitTree, IndexTree
 from gitstage.pipeline import Output, Pipeline, Stage
 from gitstage.project import Project
 from gitstage.recorded import Overlay, Recorded
+from gitstage.static import Any, Literal, NamedTuple
 from gitstage.status import Change, Holder, Role, StageStatus, status
 from gitstage.tree import Tree
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
 
 from gitstage.errors import GitstageError
 from gitstage.git import Commit
 from gitstage.pipeline import Loader, Pipeline, Record, Stage
 from gitstage.project import Project
 from gitstage.runcache import value_of
+from gitstage.static import Any, Literal
 from gitstage.status import Change, StageStatus
 
 _NOTE = "merged-runs"

@@ -6,6 +6,7 @@ from pathlib import Path
 import gitstage
 
 LAYERS = [
+    {"static"},
     {"errors", "extras", "processes", "progress", "resources", "terminal"},
     {"workers", "digest", "formats", "fs", "ignore", "locks"},
     {"config", "memo", "template", "params"},

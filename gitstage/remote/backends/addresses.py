@@ -11,10 +11,10 @@ import subprocess
 import urllib.parse
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
 
 from gitstage.errors import ConfigError, GitstageError
 from gitstage.remote.backends.object_store import JOBS, ObjectStoreBackend, short
+from gitstage.static import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ssl

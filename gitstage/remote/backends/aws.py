@@ -6,10 +6,10 @@ import configparser
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gitstage import extras
 from gitstage.errors import ConfigError
+from gitstage.static import Any
 
 _NEEDS_BOTO3 = ("sso_session", "sso_start_url", "role_arn", "credential_process")
 

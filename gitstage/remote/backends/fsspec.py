@@ -9,11 +9,11 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 from gitstage.errors import ConfigError
 from gitstage.remote.backend import Done, Hashed, Listed, Moved, OnlySizes, RemoteError
 from gitstage.remote.backends.parallel import Patience, beside
+from gitstage.static import Any
 
 JOBS = 4
 

@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from gitstage.remote.backend import Done, Hashed, Listed, Moved, RemoteError
 from gitstage.remote.backends.parallel import Patience, Target, beside
+from gitstage.static import IO, TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

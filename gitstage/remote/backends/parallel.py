@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
 
 from gitstage.remote.backend import RemoteError
+from gitstage.static import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

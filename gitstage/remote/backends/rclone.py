@@ -15,11 +15,11 @@ import sysconfig
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from gitstage import extras
 from gitstage.errors import ConfigError
 from gitstage.remote.backend import Done, Hashed, Listed, Moved, OnlySizes, RemoteError
+from gitstage.static import Any
 
 JOBS = 16
 

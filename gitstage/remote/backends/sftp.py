@@ -19,7 +19,6 @@ import time
 import urllib.parse
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TypeVar
 
 from gitstage.errors import ConfigError
 from gitstage.remote.backend import Done, Hashed, Listed, Moved, OnlySizes, RemoteError
@@ -37,6 +36,7 @@ from gitstage.remote.backends.sftp_session import (
     Session,
     Steps,
 )
+from gitstage.static import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

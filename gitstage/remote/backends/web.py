@@ -10,11 +10,11 @@ import urllib.parse
 import urllib.request
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from gitstage.errors import ConfigError
 from gitstage.remote.backend import Done, Listed, Moved, RemoteError
 from gitstage.remote.backends.addresses import authorization, bare, tls_context
+from gitstage.static import Any
 
 _BLOCK = 1 << 20
 _TRIES = 4

@@ -8,9 +8,9 @@ import posixpath
 import ssl
 import urllib.parse
 from collections.abc import Mapping
-from typing import Any, Protocol
 
 from gitstage.remote.backend import RemoteError
+from gitstage.static import Any, Protocol
 
 _BLOCK = 1 << 20
 _SAFE = "%:/?@!$&'()*+,;=~[]"  # what a URL may hold already; its "[]" stand around the host's address
