@@ -1,7 +1,5 @@
 """`python -m gitstage`."""
 
-import sys
+from gitstage.cli import program
 
-from gitstage.cli import main
-
-sys.exit(main())
+program()

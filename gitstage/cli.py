@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from gitstage.errors import GitstageError, SystemFailure
 from gitstage.options import Family, NotPlain, Verb
-from gitstage.static import TYPE_CHECKING, Any
+from gitstage.processes import end
+from gitstage.static import TYPE_CHECKING, Any, NoReturn
 from gitstage.terminal import guarded
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ def as_click() -> LazyGroup:
 def _run(words: Sequence[str]) -> Any:
     """Run one command line; returns what its verb does."""
     name = ALIASES.get(words[0], words[0]) if words else ""
+    if [*words] == ["--version"]:
+        name = "version"
     if name in COMMANDS or name in HIDDEN:
         found, rest = find(name), words[1:]
         verb = found if isinstance(found, Verb) else found.verbs.get(rest[0]) if rest else None
@@ -119,6 +122,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(50_000, 20, 20)  # most objects of a command live until its end
     with guarded():
         return _main(sys.argv[1:] if argv is None else argv)
+
+
+def program() -> NoReturn:
+    """Run the command line of this process, and end it."""
+    end(main())
 
 
 def _main(words: Sequence[str]) -> int:
@@ -155,4 +163,4 @@ def _fail(error: GitstageError) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -11,8 +11,8 @@ import contextlib
 import errno
 import os
 import sys
-import threading
 import time
+from _thread import allocate_lock, get_ident
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
@@ -144,7 +144,7 @@ class _HardLink:
     def __init__(self, path: str) -> None:
         import hashlib
 
-        owner = f"{os.getpid()}-{threading.get_ident()}-{time.time_ns()}-{id(self)}"
+        owner = f"{os.getpid()}-{get_ident()}-{time.time_ns()}-{id(self)}"
         self._path = os.path.abspath(path)
         self._claim = os.path.join(os.path.dirname(self._path), hashlib.md5(owner.encode()).hexdigest() + ".lock")
 
@@ -197,7 +197,7 @@ class PathLocks:
         self._tmp_dir = tmp_dir
         self._path = os.path.join(tmp_dir, "rwlock")
         self._held: Counter[tuple[str, str, str]] = Counter()  # (kind, path, command): by how many of our threads
-        self._mutex = threading.Lock()
+        self._mutex = allocate_lock()
 
     @contextlib.contextmanager
     def hold(

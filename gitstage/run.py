@@ -7,13 +7,11 @@ return if the command fails; inputs are compared before and after; the lock is w
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import posixpath
-import signal
 import stat
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
@@ -31,24 +29,23 @@ from gitstage.events import (
     Ran,
     Restored,
     Running,
-    Said,
     Skipped,
     Verifying,
     Warned,
 )
 from gitstage.fs import atomic_write, components
-from gitstage.git import clean_env
 from gitstage.locks import RepoLock
 from gitstage.pipeline import Output, Pipeline, Stage, Target
 from gitstage.project import Project
 from gitstage.runcache import key_of
-from gitstage.static import IO, TYPE_CHECKING, Any, Literal, NamedTuple
+from gitstage.static import TYPE_CHECKING, Any, Literal, NamedTuple
 from gitstage.status import Change, StageStatus, status
 from gitstage.store import lock_entry
 from gitstage.tree import Measured
 from gitstage.verdict import edited, merged
 
 if TYPE_CHECKING:
+    from gitstage import shell
     from gitstage.define import Edit
     from gitstage.journal import State
     from gitstage.remote import Progress
@@ -79,39 +76,6 @@ class Options(NamedTuple):
     """Brings an import up to date with where it is from (see imports.py, of a higher rank)."""
 
 
-class _Commands:
-    """The commands that run now, and the signals that came meanwhile."""
-
-    def __init__(self, say: Callable[[Stage, Event], None] | None = None) -> None:
-        self.say = say
-        self.stopped: list[int] = []
-        self.came = threading.Event()
-        self._processes: set[subprocess.Popen[bytes]] = set()
-
-    @contextlib.contextmanager
-    def running(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        self._processes.add(process)
-        try:
-            yield
-        finally:
-            self._processes.discard(process)
-
-    def stop(self, signum: int, _: object) -> None:
-        """A signal that would end us: the commands end first, and the old state returns."""
-        self.stopped.append(signum)
-        self.came.set()
-        if signum == signal.SIGINT:  # Ctrl-C reaches the commands by itself
-            if len(self.stopped) > 1:
-                for process in [*self._processes]:
-                    process.kill()
-        elif hasattr(os, "killpg") and os.getpgrp() == os.getpid():
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            os.killpg(0, signal.SIGTERM)  # all that the commands started, too
-        else:
-            for process in [*self._processes]:
-                process.terminate()
-
-
 class _Run:
     """What one invocation carries from stage to stage.
 
@@ -136,12 +100,18 @@ class _Run:
         self.project, self.options, self.lock, self.pipeline = project, options, lock, pipeline
         self.written, self.ignore, self.definition = written, ignore, definition or {}
         self.made_up = made_up or {}
-        self.commands = _Commands()
         self.workers: Workers[Stage, Event, bool] | None = None
         self.planned: Sequence[Stage] = ()
         self.added: dict[str, list[tuple[int, str]]] = {}
         self.settle: Callable[[], list[str]] | None = None
         self.total = 0
+
+    @functools.cached_property
+    def commands(self) -> shell.Commands:
+        """The commands that run now."""
+        from gitstage import shell
+
+        return shell.Commands()
 
 
 def plan_order(pipeline: Pipeline, targets: Sequence[Target] | None, options: Options) -> list[Stage]:
@@ -271,6 +241,7 @@ def _side_by_side(run: _Run, stages: Sequence[Stage], jobs: int) -> Iterator[Eve
     import copy
     import graphlib
 
+    from gitstage import shell
     from gitstage.scheduling import Resources
     from gitstage.workers import Finished, Workers
 
@@ -284,9 +255,9 @@ def _side_by_side(run: _Run, stages: Sequence[Stage], jobs: int) -> Iterator[Eve
     run.lock.release()
     workers: Workers[Stage, Event, bool] = Workers(run.lock.acquire, run.lock.release)
     run.workers, run.planned = workers, stages
-    run.commands = _Commands(workers.tell)
+    run.commands = shell.Commands(workers.tell)
     try:
-        with _handling(run.commands.stop), workers:
+        with shell.handling(run.commands.stop), workers:
             while True:
                 ready = sorted([*ready, *sorter.get_ready()], key=planned.__getitem__)
                 for stage in ready if outcomes.end is None and not run.commands.stopped else ():
@@ -553,6 +524,8 @@ def commands(stage: Stage) -> list[str]:
 
 
 def _run_stage(run: _Run, stage: Stage, why: tuple[Change, ...]) -> Iterator[Event]:
+    from gitstage import shell
+
     project = run.project
     label = stage.label(project.cwd)
     if not os.path.isdir(project.worktree.absolute(stage.wdir)):
@@ -576,7 +549,7 @@ def _run_stage(run: _Run, stage: Stage, why: tuple[Change, ...]) -> Iterator[Eve
         for command in commands(stage):
             yield Executing(label, command)
             with _released(run):
-                _run_command(run, stage, command)
+                shell.run(project, stage, command, run.commands)
         seconds = time.monotonic() - began
         project.memo.remember_parsed(_timing(project, stage), b"", f"{seconds:.3f}")
         yield Ran(label, seconds)
@@ -738,81 +711,6 @@ def _remove_outside(project: Project, out: Output) -> None:
     """An uncached output outside the project cannot be moved aside; a file there is removed, as the stage declares."""
     with contextlib.suppress(FileNotFoundError, IsADirectoryError):
         os.unlink(project.worktree.absolute(out.path))
-
-
-def _shell(environment: Mapping[str, str]) -> list[str]:
-    shell = environment.get("SHELL") or "/bin/sh"
-    flags = {"bash": ["--noprofile", "--norc"], "zsh": ["--no-rcs"], "fish": ["--no-config"]}
-    return [shell, *flags.get(os.path.basename(shell), []), "-c"]
-
-
-def _run_command(run: _Run, stage: Stage, command: str) -> None:
-    """Run one shell with our own stdin, stdout and stderr; where several run at once, their lines are told as events.
-
-    Raises StageFailed, or Interrupted after Ctrl-C.
-    """
-    project, commands = run.project, run.commands
-    label = stage.label(project.cwd)
-    environment = clean_env(os.environ)
-    environment.setdefault("DVC_ROOT", project.root)
-    environment["DVC_STAGE"] = label
-    sys.stdout.flush()
-    streams: dict[str, int] = {}
-    if commands.say is not None:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with _handling(commands.stop):
-        if not commands.stopped:
-            process = subprocess.Popen(
-                [*_shell(environment), command], cwd=project.worktree.absolute(stage.wdir), env=environment,
-                pass_fds=(project.scratch.handle,), **streams,
-            )  # type: ignore[call-overload]  # fmt: skip
-            with commands.running(process):
-                listeners = [_listen(commands, stage, label, process.stdout, False)] if streams else []
-                listeners += [_listen(commands, stage, label, process.stderr, True)] if streams else []
-                code = process.wait()
-                for listener in listeners:
-                    listener.join(_LAST_WORDS)
-    if run.workers is not None and code in _STOPPED:
-        commands.came.wait(_LAST_WORDS)  # the signal that ended the command is for us, too, but another thread takes it
-    if commands.stopped:
-        raise Interrupted("interrupted; the earlier outputs are back, nothing was recorded")
-    if code:
-        how = f"exit code {code}" if code > 0 else f"signal {-code}"
-        raise StageFailed(f"the command failed with {how}: {command}")
-
-
-_STOPPED = frozenset(n for s in (1, 2, 15) for n in (-s, 128 + s))  # exit codes after SIGHUP, SIGINT, SIGTERM
-_LAST_WORDS = 1.0  # seconds; what a command left running may hold its output open for ever
-
-
-def _listen(commands: _Commands, stage: Stage, label: str, stream: IO[bytes], is_error: bool) -> threading.Thread:
-    def listen() -> None:
-        assert commands.say is not None
-        for line in stream:
-            commands.say(stage, Said(label, line.decode("utf-8", "backslashreplace").rstrip("\r\n"), is_error))
-
-    thread = threading.Thread(target=listen, daemon=True)
-    thread.start()
-    return thread
-
-
-@contextlib.contextmanager
-def _handling(stop: Callable[[int, object], None]) -> Iterator[None]:
-    """Signals that would end us go to `stop`, so that the command ends first and the old state returns."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    earlier = {}
-    try:
-        for name in names:
-            number = getattr(signal, name, None)
-            if number is not None:
-                earlier[number] = signal.signal(number, stop)
-    except ValueError:  # not in the main thread: whoever started us handles signals
-        pass
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
 
 
 def _command_line() -> str:

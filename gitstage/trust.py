@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Collection, Iterable, Iterator
 
 from gitstage import config
@@ -84,6 +83,8 @@ def refusal(path: str, key: str, top: str) -> ConfigError | None:
     try:
         names = os.listdir(path)
     except FileNotFoundError:
+        import shlex
+
         hint = f"mkdir -p {shlex.quote(path)}, if that is meant"
         return ConfigError(f".dvc/config: {key} leads out of the project to {path}, which is not there", hint)
     except OSError as error:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import subprocess
-import threading
-import weakref
+from _thread import allocate_lock
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from gitstage.errors import GitstageError, SystemFailure
+from gitstage.processes import Ended, run
+from gitstage.static import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 LOCAL_ENV = frozenset(
     {
@@ -131,19 +134,11 @@ class Program:
         locks: bool = False,
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
-    ) -> subprocess.CompletedProcess[bytes]:
+    ) -> Ended:
         """Run `git args` to its end. `env` adds to the environment; `locks`: Git may refresh the index."""
-        command = [git_command(), *(() if locks else _NO_LOCKS), *args]
+        command = [git_command(), "-C", cwd or self.cwd, *(() if locks else _NO_LOCKS), *args]
         try:
-            return subprocess.run(
-                command,
-                input=stdin,
-                stdin=subprocess.DEVNULL if stdin is None else None,
-                capture_output=True,
-                cwd=cwd or self.cwd,
-                env={**self.env, **env} if env else self.env,
-                check=False,
-            )
+            return run(command, {**self.env, **env} if env else self.env, stdin)
         except OSError as error:
             raise not_started(error) from None
 
@@ -171,6 +166,8 @@ class Program:
 
     def start(self, *args: str) -> subprocess.Popen[bytes]:
         """Start `git args` to be talked to through its pipes."""
+        import subprocess
+
         try:
             return subprocess.Popen(
                 [git_command(), "--no-optional-locks", *args],
@@ -225,7 +222,7 @@ class Blobs:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     def each(self, ids: Sequence[str], use: Callable[[str, bytes], None]) -> None:
         """Call `use(id, content)` for every id, in order. Raises GitstageError if an object is missing."""
@@ -260,6 +257,8 @@ class Blobs:
             use(id_, content[:-1])
 
     def _begin(self) -> subprocess.Popen[bytes]:
+        import weakref
+
         self._process = self._program.start("cat-file", "--batch")
         self._finalizer = weakref.finalize(self, _hang_up, self._process)
         return self._process

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,6 +25,7 @@ from gitstage.git.program import (
     split_names,
 )
 from gitstage.memo import Memo
+from gitstage.processes import run
 from gitstage.static import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the trees are imported when one is asked for: most commands look at the work tree only
@@ -109,10 +109,9 @@ class Repo:
         asked = ["--git-dir", "--git-common-dir", "--git-path", "index", "--is-bare-repository", "--show-toplevel"]
         asked += ["--revs-only", "HEAD"]  # nothing before the first commit
         try:
-            done = subprocess.run(
-                [git_command(), "rev-parse", "--path-format=absolute", *asked],
-                cwd=cwd, env={**env, "LC_ALL": "C"}, stdin=subprocess.DEVNULL, capture_output=True, check=False,
-            )  # fmt: skip
+            place = [] if cwd is None else ["-C", cwd]
+            words = [git_command(), *place, "rev-parse", "--path-format=absolute", *asked]
+            done = run(words, {**env, "LC_ALL": "C"})
         except OSError as error:
             raise not_started(error) from None
         lines = os.fsdecode(done.stdout).split("\n")[:-1]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from gitstage.errors import GitstageError
+from gitstage.processes import end
 from gitstage.terminal import guarded
 
 REFUSING = frozenset({"pre-commit", "pre-merge-commit", "pre-push"})
@@ -76,4 +77,4 @@ def say(text: str) -> None:
 if __name__ == "__main__":
     with guarded():
         code = run_hook(sys.argv[1], sys.argv[2:])
-    sys.exit(code)
+    end(code)

@@ -34,7 +34,7 @@ _NO_LINE_END = "config-without-line-end"
 # Not `python -m`, which would look for modules in the work tree first, where anyone may have committed one.
 _LAUNCH = (
     'import sys; sys.path[:] = filter(None, sys.path); from importlib.util import find_spec; find_spec("gitstage") or '
-    "sys.exit(127); from gitstage.cli import main; sys.exit(main())"
+    "sys.exit(127); from gitstage.cli import program; program()"
 )
 _STAGE_NAME = "^ {0,2}([^ #-].*):[[:space:]]*$"
 """Lines of dvc.lock and dvc.yaml that Git shows behind a hunk's `@@`."""

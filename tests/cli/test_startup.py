@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import pytest
@@ -11,8 +12,10 @@ from gitstage.cli import COMMANDS, HIDDEN, as_click
 
 
 def loaded(repo: Repo, *argv: str) -> set[str]:
-    """The top-level modules that `python -m gitstage ARGV` imports."""
-    got = repo.run(sys.executable, "-X", "importtime", "-m", "gitstage", *argv)
+    """The modules that `git-stage ARGV` imports."""
+    program = shutil.which("git-stage", path=repo.env["PATH"])
+    assert program is not None
+    got = repo.run(sys.executable, "-X", "importtime", program, *argv)
     assert got.returncode == 0, got.stderr
     lines = [line for line in got.stderr.splitlines() if line.startswith("import time:")]
     return {line.rpartition("|")[2].strip() for line in lines}
@@ -46,6 +49,27 @@ def test_status_loads_neither_pygit2_nor_what_writes(ran: Repo) -> None:
         "gitstage.formats.edit",
         "gitstage.git.trees",
     }
+
+
+def test_short_commands_do_without_what_is_slow(repo: Repo) -> None:
+    repo.stage("init", check=True)
+    repo.write({"in": "1\n", "dvc.yaml": "stages: {s: {cmd: cp in out, deps: [in], outs: [out]}}\n"})
+    repo.stage("repro", check=True)
+    repo.stage("status", check=True)
+    for verb in ("status", "repro", "--version"):
+        slow = {"typing", "subprocess", "threading", "inspect", "signal", "click", "yaml", "atexit"}
+        assert slow & loaded(repo, verb) == set()
+
+
+def test_a_short_end_loses_nothing(ran: Repo) -> None:
+    """Commands that are over do not wait for Python to take itself apart; what they said must be out."""
+    got = ran.stage("status", check=True)
+    assert got.stdout == "Data and pipelines are up to date.\n"
+    ran.write({"dvc.yaml": "stages: [\n"})
+    broken = ran.stage("status")
+    assert broken.returncode == 3 and broken.stderr.startswith("git-stage: dvc.yaml:2: "), broken
+    full = ran.run("sh", "-c", "git-stage --version >/dev/full")
+    assert full.returncode == 9 and full.stderr == "git-stage: No space left on device\n", full
 
 
 @pytest.mark.parametrize("verb", [*COMMANDS, *HIDDEN])

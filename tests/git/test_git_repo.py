@@ -6,7 +6,9 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import support
@@ -18,6 +20,22 @@ from gitstage.git.program import chunks
 from gitstage.memo import Memo
 
 ODD_NAMES = [*support.ODD_NAMES, "\udce9\udcff"]
+
+
+def starts(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """From now on, every process that is started adds to this list."""
+    found: list[object] = []
+    for module, name in ((os, "posix_spawn"), (subprocess, "Popen")):
+        monkeypatch.setattr(module, name, _counted(getattr(module, name), found))
+    return found
+
+
+def _counted(start: Callable[..., Any], found: list[object]) -> Callable[..., Any]:
+    def counted(*args: Any, **more: Any) -> Any:
+        found.append(args)
+        return start(*args, **more)
+
+    return counted
 
 
 def opened(repo: support.Repo, folder: str = ".") -> Repo:
@@ -134,9 +152,7 @@ class TestDiscover:
             Repo.discover(str(repo.path))
 
     def test_one_process(self, repo: support.Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-        started: list[object] = []
-        run = subprocess.run
-        monkeypatch.setattr(subprocess, "run", lambda *args, **more: started.append(args) or run(*args, **more))
+        started = starts(monkeypatch)
         opened(repo)
         assert len(started) == 1
 
@@ -353,9 +369,7 @@ class TestIgnore:
     def test_all_at_once_with_few_processes(self, repo: support.Repo, monkeypatch: pytest.MonkeyPatch) -> None:
         git = opened(repo)
         repo.write({"d/.gitignore": "/x3\n"})
-        started: list[object] = []
-        run = subprocess.run
-        monkeypatch.setattr(subprocess, "run", lambda *args, **more: started.append(args) or run(*args, **more))
+        started = starts(monkeypatch)
         paths = [f"d/x{i}" for i in range(50)] + ["e/y"]
         assert git.ignore_all(paths) == ["d/.gitignore", "e/.gitignore"]
         assert len(started) == 2

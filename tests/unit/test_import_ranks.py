@@ -14,7 +14,7 @@ LAYERS = [
     {"git", "journal", "pipeline", "remote"},
     {"recorded", "runcache", "status", "store", "trust"},
     {"events", "project", "targets"},
-    {"checkout", "collect", "define", "difference", "external", "inspect", "migrate"}
+    {"checkout", "collect", "define", "difference", "external", "inspect", "migrate", "shell"}
     | {"datafile", "scheduling", "snapshot", "sources", "sync", "verdict"},
     {"contents", "dag", "plots", "run", "undo", "values", "why"},
     {"amend", "fsck", "track"},
