@@ -102,6 +102,11 @@ def as_click() -> LazyGroup:
 def _run(words: Sequence[str]) -> Any:
     """Run one command line; returns what its verb does."""
     name = ALIASES.get(words[0], words[0]) if words else ""
+    if [*words] in ([], ["-h"], ["--help"], ["help"]):
+        from gitstage.overview import overview
+
+        print(overview(COMMANDS))  # noqa: T201
+        return 0
     if [*words] == ["--version"]:
         name = "version"
     if name in COMMANDS or name in HIDDEN:

@@ -9,11 +9,8 @@ import click
 from gitstage import __version__
 from gitstage.errors import UsageError
 from gitstage.options import Family, Verb
+from gitstage.overview import overview
 from gitstage.static import Any
-
-_EPILOG = (
-    "To stage files with Git itself: git stage PATH (another name for git add). Exit codes: git stage help exit-codes"
-)
 
 
 class LazyGroup(click.Group):
@@ -29,8 +26,6 @@ class LazyGroup(click.Group):
         super().__init__(
             "cli",
             callback=_without_verb,
-            help="Data pipelines as a native part of Git.",
-            epilog=_EPILOG,
             invoke_without_command=True,
             context_settings={"help_option_names": ["-h", "--help"]},
         )
@@ -58,9 +53,8 @@ class LazyGroup(click.Group):
             raise UsageError(f"there is no verb '{args[0]}'", hint)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(self.verbs.items()))
+    def get_help(self, ctx: click.Context) -> str:
+        return overview(self.verbs)
 
     def run(self, argv: Sequence[str]) -> Any:
         """Run one command line; returns what its verb does. Raises UsageError for what click refuses."""

@@ -9,6 +9,7 @@ import pytest
 from support import Repo
 
 from gitstage.cli import COMMANDS, HIDDEN, as_click
+from gitstage.overview import GROUPS
 
 
 def loaded(repo: Repo, *argv: str) -> set[str]:
@@ -23,17 +24,9 @@ def loaded(repo: Repo, *argv: str) -> set[str]:
 
 def test_help_loads_next_to_nothing(repo: Repo) -> None:
     found = loaded(repo, "--help")
-    assert "click" in found
-    assert not found & {
-        "pygit2",
-        "yaml",
-        "ruamel",
-        "rich",
-        "sqlite3",
-        "subprocess",
-        "gitstage.project",
-        "gitstage.formats",
-    }
+    assert "gitstage.overview" in found
+    assert not found & {"click", "yaml", "sqlite3", "subprocess", "typing", "gitstage.project", "gitstage.formats"}
+    assert "click" in loaded(repo, "status", "--help")
 
 
 def test_status_loads_neither_pygit2_nor_what_writes(ran: Repo) -> None:
@@ -93,8 +86,18 @@ def test_every_option_has_a_description() -> None:
 
 def test_bare_is_help(repo: Repo) -> None:
     got = repo.stage(check=True)
-    assert "Verbs:" in got.stdout
+    assert "\nTrack data:\n  add " in got.stdout
     assert "git stage PATH" in got.stdout
+    for argv in (["-h"], ["--help"], ["help"], ["--help", "status"]):
+        assert repo.stage(*argv, check=True).stdout == got.stdout
+    narrow = repo.run("git-stage", env={"COLUMNS": "50"}).stdout
+    assert max(map(len, narrow.splitlines())) <= 50 and narrow.split() == got.stdout.split()
+    assert max(map(len, got.stdout.splitlines())) <= 80
+
+
+def test_every_verb_is_in_one_group() -> None:
+    shown = [verb for verbs in GROUPS.values() for verb in verbs]
+    assert sorted(shown) == sorted(COMMANDS)
 
 
 def test_exit_codes_are_shown(repo: Repo) -> None:

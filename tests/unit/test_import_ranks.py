@@ -21,7 +21,7 @@ LAYERS = [
     {"imports"},
     {"merge", "shim", "ui"},
     {"hooks"},
-    {"doctor", "options"},
+    {"doctor", "options", "overview"},
     {"group"},
     {"cli"},
     {"commands"},
