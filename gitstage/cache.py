@@ -11,9 +11,9 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from gitstage import progress
+from gitstage import forks, progress
 from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, named_in, parse_manifest, summary
 from gitstage.errors import CacheMiss, FormatError, GitstageError
 from gitstage.fs import (
@@ -29,7 +29,11 @@ from gitstage.fs import (
     in_threads,
     look,
 )  # fmt: skip
-from gitstage.memo import Memo, Stamp, is_racy, stamp
+from gitstage.memo import Known, Memo, Stamp, is_racy, stamp
+from gitstage.static import Any, TypeVar
+
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
 
 LINK_TYPES = ("reflink", "hardlink", "symlink", "copy")
 PROTECTED = 0o444
@@ -297,6 +301,8 @@ class Cache:
                     if stamp(after)[:3] != found[:3]:
                         os.unlink(self.path(digest))
                         raise GitstageError(f"{source}: changed while it was read", "run the command again")
+                elif may_link and self.has(digest):  # whoever was faster has a link to it
+                    in_place = False
                 elif temporary is None and data is None:
                     temporary = self.temporary()
                     if kind != "reflink" or not clone(source, temporary):
@@ -320,6 +326,44 @@ class Cache:
         self.memo.remember_file(source, after, md5, read_at, legacy=legacy)
         progress.done()
         return digest, in_place
+
+    def take_all(
+        self, files: Sequence[tuple[str, Stamp, str | None]], *, legacy: bool = False, may_link: bool = True
+    ) -> Iterator[tuple[Digest, bool]]:
+        """`take` each of `files` (source, stamp, its MD5 if that is known), several at once if they are many."""
+
+        def take(some: Sequence[tuple[str, Stamp, str | None]]) -> list[tuple[str, bool]]:
+            taken = (self.take(one, when, known=md5, legacy=legacy, may_link=may_link) for one, when, md5 in some)
+            return [(digest.hex, in_place) for digest, in_place in taken]
+
+        for answer in self._in_forks(take, files):
+            for md5, in_place in answer:
+                yield Digest(md5, False, legacy), in_place
+
+    def _in_forks(self, work: Callable[[Sequence[_Item]], _Answer], items: Sequence[_Item]) -> Iterator[_Answer]:
+        """`forks.in_forks` for work that uses this cache."""
+        if len(items) < 2 * forks.LEAST:
+            yield work(items)
+            return
+        self.temporary()  # the scratch folder is made before, and ours
+        owner = os.getpid()
+
+        def part(some: Sequence[_Item]) -> tuple[_Answer, dict[tuple[str, bool], Known], list[str], list[Any]]:
+            if os.getpid() != owner:
+                self.scratch.split()
+            memo, self.memo = self.memo, Memo(None)
+            try:
+                done = work(some)
+            finally:
+                learnt, self.memo = self.memo.learnt, memo
+            return done, dict(learnt), self._types, [(*digest, place) for digest, place in self.put_away.items()]
+
+        for done, learnt, types, put_away in forks.in_forks(part, items):
+            self.memo.learn(learnt)
+            self._types = [kind for kind in self._types if kind in types]
+            self.put_away.update({Digest(*digest): place for *digest, place in put_away})
+            self._seen = None
+            yield done
 
     def _rely_on(self, digest: Digest) -> None:
         """An object that was there already is about to be recorded: to another project's `gc` it must not look old."""
@@ -382,7 +426,11 @@ class Cache:
             os.chmod(temporary, PROTECTED)
         path = self.path(digest)
         self._make_folder(os.path.dirname(path))
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except OSError as error:
+            error.filename = path  # what is wrong is there
+            raise
         self._seen = None
         self._manifests.pop(digest, None)
 
@@ -505,7 +553,8 @@ class Cache:
 
     def restore_all(self, files: Sequence[tuple[Digest, str, bool]], root: Root, *, kind: str | None = None) -> None:
         """`restore` each of `files` (digest, path, isexec). Copies of big ones are made beside each other."""
-        big = []
+        progress.expect(len(files))
+        makes_copies = len(files) > 1 and (kind or self.link_type) == "copy"
 
         def copied(file: tuple[Digest, str, bool], most: int | None = None) -> str | None:
             temporary = self.scratch.new()
@@ -515,17 +564,22 @@ class Cache:
                 return None  # `restore` says what is missing
             return temporary if is_done else ""
 
-        progress.expect(len(files))
-        for file in files:
-            digest, path, isexec = file
-            copy = None
-            if len(files) > 1 and (kind or self.link_type) == "copy":
-                copy = copied(file, SMALL)
+        def restore(some: Sequence[tuple[Digest, str, bool]]) -> tuple[int, list[int]]:
+            """Returns how many they are, and the places of big ones, which are not done."""
+            big = []
+            for place, file in enumerate(some):
+                copy = copied(file, SMALL) if makes_copies else None
                 if copy == "":
-                    big.append(file)
-                    continue
-            self.restore(digest, root, path, isexec=isexec, kind=kind, copy=copy)
+                    big.append(place)
+                else:
+                    self.restore(file[0], root, file[1], isexec=file[2], kind=kind, copy=copy)
+            return len(some), big
 
+        big: list[tuple[Digest, str, bool]] = []
+        start = 0
+        for count, places in self._in_forks(restore, files):
+            big += [files[start + place] for place in places]
+            start += count
         for (digest, path, isexec), copy in zip(big, in_threads(copied, big), strict=True):
             self.restore(digest, root, path, isexec=isexec, kind=kind, copy=copy)
 

@@ -480,6 +480,7 @@ class Scratch:
         self._kept_later: list[tuple[str, str]] = []
         self._settled: set[str] = set()
         self._numbers = itertools.count(1)
+        self._mark = ""
         self.recorder: Callable[[str], None] | None = None
         """Told of each file (absolute) that is about to be written or deleted as a whole."""
         self.dead: list[str] = []
@@ -506,7 +507,11 @@ class Scratch:
 
     def new(self) -> str:
         """A fresh absolute path for a temporary file or folder; nothing is made there."""
-        return f"{self._folder or self.folder}/{next(self._numbers)}"
+        return f"{self._folder or self.folder}/{self._mark}{next(self._numbers)}"
+
+    def split(self) -> None:
+        """This process is a fork of the owner, which has made the folder: its files get names of their own."""
+        self._mark = f"{os.getpid()}-"
 
     def move_aside(self, path: str) -> bool:
         """Take `path` out of the work tree so that `restore` or a later `sweep` brings it back. False: not there."""

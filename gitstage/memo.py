@@ -130,6 +130,18 @@ class Memo:
             known[name] = stamp(stat), md5
             self._changed.add(key)
 
+    @property
+    def learnt(self) -> Mapping[tuple[str, bool], Known]:
+        """Of a memo without a database: the files of all folders (with: by the legacy hash) that it was told of."""
+        return self._folders
+
+    def learn(self, learnt: Mapping[tuple[str, bool], Known]) -> None:
+        """Take over what another memo has `learnt`."""
+        for (folder, legacy), known in learnt.items():
+            key = folder, legacy
+            (self._folders[key] if key in self._folders else self._load_one(folder, legacy)).update(known)
+            self._changed.add(key)
+
     def forget_others(self, folder: str, names: Collection[str], *, legacy: bool = False) -> None:
         """Of the files directly in absolute `folder`, only `names` are there any more."""
         known = self._folders.get((folder, legacy))

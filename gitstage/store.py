@@ -159,6 +159,7 @@ class Store:
         is_copied = cache.link_type in ("copy", "reflink")
         memo.load_below(absolute, legacy=legacy)
         files: dict[str, tuple[Digest, int]] = {}
+        small: list[tuple[str, Stamp, str | None]] = []
         large: list[tuple[str, str, Stamp]] = []
         for folder in self.worktree.folders(path, whole=True):
             known = memo.files_in(folder.absolute, legacy=legacy)
@@ -170,14 +171,17 @@ class Store:
                     files[folder.prefix + name] = Digest(md5, False, legacy), found[0]
                     if is_copied and name not in folder.linked:
                         self._in_place.add(full)
-                    continue
-                if md5 is None and found[0] > SMALL:
+                elif md5 is None and found[0] > SMALL:
                     large.append((folder.prefix + name, full, found))
-                    continue
-                digest, in_place = cache.take(full, found, known=md5, legacy=legacy, may_link=may_link)
-                if in_place:
-                    self._in_place.add(full)
-                files[folder.prefix + name] = digest, found[0]
+                else:
+                    small.append((full, found, md5))
+
+        taken = cache.take_all(small, legacy=legacy, may_link=may_link)
+        start = len(absolute) + 1
+        for (full, found, _), (digest, in_place) in zip(small, taken, strict=True):
+            if in_place:
+                self._in_place.add(full)
+            files[full[start:]] = digest, found[0]
 
         def add(one: tuple[str, str, Stamp]) -> tuple[Digest, bool]:
             return cache.take(one[1], one[2], legacy=legacy, may_link=may_link)

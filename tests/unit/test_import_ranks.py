@@ -8,7 +8,7 @@ import gitstage
 LAYERS = [
     {"static"},
     {"errors", "extras", "processes", "progress", "resources", "terminal"},
-    {"workers", "digest", "formats", "fs", "ignore", "locks"},
+    {"forks", "workers", "digest", "formats", "fs", "ignore", "locks"},
     {"config", "memo", "template", "params"},
     {"tree", "cache", "parsed"},
     {"git", "journal", "pipeline", "remote"},
