@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import stat
+import struct
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from gitstage import forks, progress
-from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, named_in, parse_manifest, summary
+from gitstage.digest import Digest, hash_bytes, hash_stream, manifest_bytes, named_in, parse_manifest
 from gitstage.errors import CacheMiss, FormatError, GitstageError
 from gitstage.fs import (
     CREATE,
@@ -64,7 +66,7 @@ class Cache:
         self._manifests: dict[Digest, dict[str, Digest] | None] = {}
         self._made: set[str] = set()
         self._same_device: bool | None = None
-        self._seen: tuple[int, bytes | None] | None = None
+        self._seen: tuple[int, bytes] | None = None
         self._verified: set[Digest] | None = None
         self.put_away: dict[Digest, str] = {}
         """Wrong objects that were moved out of the cache, with their new places."""
@@ -132,10 +134,11 @@ class Cache:
             return [digest]
         if not digest.is_dir:
             return []
-        name = f"{digest} {digest.legacy} {self.folder}"
-        seen = self._folders_seen() if self._verified is None else None
-        if seen is not None and self.memo.is_complete(name, seen):
-            return []
+        seen = self.folders_seen() if self._verified is None else None
+        if seen is not None:
+            known = self._lacks_since(digest, seen)
+            if known is not None:
+                return known
         listing = self.manifest(digest)
         if listing is None:
             return [digest]
@@ -144,8 +147,40 @@ class Cache:
             missing = [one for one in wanted if not self.has(one)]
         else:
             missing = [one for one, is_there in zip(wanted, in_threads(self.has, wanted), strict=True) if not is_there]
-        if seen is not None and not missing and len(listing) > _FEW:
-            self.memo.remember_complete(name, seen)
+        if seen is not None and not missing:
+            self.remember_complete(digest, len(listing), seen)
+        return missing
+
+    def remember_complete(self, digest: Digest, count: int, seen: bytes) -> None:
+        """Keep that all `count` files of a directory were objects here at some time after the folders were as `seen` says."""
+        if count > _FEW:
+            self.memo.remember_complete(self._name(digest), seen)
+
+    def _name(self, digest: Digest) -> str:
+        return f"{digest} {digest.legacy} {self.folder}"
+
+    def _lacks_since(self, digest: Digest, seen: bytes) -> list[Digest] | None:
+        """What is missing of a directory that was complete before: only folders that changed since can have lost any of it.
+
+        None if it was not, or too much has changed.
+        """
+        before = self.memo.complete(self._name(digest))
+        doubtful = _differing(before, seen) if before is not None else None
+        if doubtful is None or len(doubtful) > 128:
+            return None
+        base = 256 if digest.legacy else 0
+        folders = {f"{number - base:02x}" for number in doubtful if base <= number < base + 256}
+        if not folders:
+            return []
+        with open(self.path(digest), "rb") as stream:
+            data = stream.read()
+        if hash_bytes(data, legacy=digest.legacy) != digest.hex:
+            return None
+        named = {item["md5"] for item in json.loads(data)}  # it was read with more care when it was complete
+        wanted = [Digest(md5, False, digest.legacy) for md5 in named if md5[:2] in folders]
+        missing = [one for one in wanted if not self.has(one)]
+        if not missing:
+            self.memo.remember_complete(self._name(digest), seen)
         return missing
 
     def complete(self, digest: Digest | None) -> frozenset[str]:
@@ -161,24 +196,23 @@ class Cache:
             return frozenset()
         return frozenset(named_in(data))
 
-    def _folders_seen(self) -> bytes | None:
-        """The times of all folders of the cache, summed up: none of them lost an object as long as it is the same.
+    def folders_seen(self) -> bytes:
+        """The stamps of all folders of the cache: one that is the same later has lost no object since.
 
-        None if one has just changed, so that another change in the same tick would not show.
+        Of each, mtime and inode; nothing of one that has just changed, as another change in the same tick would not show.
         """
         now = time.time_ns()
         if self._seen is None or not 0 <= now - self._seen[0] < _SEEN_FOR:
-            folders: list[tuple[int, int]] = []
+            stamps: list[int] = []
             for base in (f"{self.folder}/files/md5", self.folder):
                 for number in range(256):
                     try:
                         found = os.stat(f"{base}/{number:02x}")
                     except OSError:
-                        folders.append((0, 0))
+                        stamps += _ABSENT
                     else:
-                        folders.append((found.st_mtime_ns, found.st_ino))
-            is_settled = not any(is_racy(mtime, now) for mtime, _ in folders)
-            self._seen = now, summary(repr(folders).encode()).digest() if is_settled else None
+                        stamps += _UNSETTLED if is_racy(found.st_mtime_ns, now) else (found.st_mtime_ns, found.st_ino)
+            self._seen = now, _STAMPS.pack(*stamps)
         return self._seen[1]
 
     def settle(self, digests: Iterable[Digest] | None = None) -> None:
@@ -654,6 +688,24 @@ class Cache:
             _copy(source, temporary, _mode(isexec), then)
         root.put(temporary, path)
         return os.stat(name, dir_fd=fd)
+
+
+_STAMPS = struct.Struct("<1024Q")
+_UNSETTLED = 0, 0
+_ABSENT = 0, 1
+
+
+def _differing(before: bytes, now: bytes) -> list[int] | None:
+    """The numbers of the folders that may have changed between two results of Cache.folders_seen."""
+    if len(before) != len(now):
+        return None
+    one, other = _STAMPS.unpack(before), _STAMPS.unpack(now)
+    return [
+        number
+        for number in range(512)
+        if one[2 * number : 2 * number + 2] != other[2 * number : 2 * number + 2]
+        or one[2 * number : 2 * number + 2] == _UNSETTLED
+    ]
 
 
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)

@@ -180,18 +180,18 @@ class Memo:
                 with db:
                     db.execute("DELETE FROM whole")
 
-    def is_complete(self, manifest: str, seen: bytes) -> bool:
-        """Were all objects of a manifest (named with its cache) there when the cache's folders were as `seen` says?"""
+    def complete(self, manifest: str) -> bytes | None:
+        """How the cache's folders were when all objects of a manifest (named with its cache) were there; None: not known."""
         known = self._new_complete.get(manifest)
         if known is None:
             with contextlib.suppress(sqlite3.Error):
                 if db := self._open():
                     row = db.execute("SELECT seen FROM complete WHERE manifest = ?", (manifest,)).fetchone()
                     known = row[0] if row else None
-        return known == seen
+        return known
 
     def remember_complete(self, manifest: str, seen: bytes) -> None:
-        """Keep that all objects of a manifest are there, as long as the cache's folders are as `seen` says."""
+        """Keep that all objects of a manifest are there as long as the cache's folders are as `seen` says."""
         self._new_complete[manifest] = seen
 
     # -- pipeline files ------------------------------------------------------------------------------------

@@ -26,12 +26,15 @@ class Remembered:
     def dvc(self, data: bytes, path: str) -> dict[str, Any]:
         return self._read("dvc", data, path, lambda: formats.parse_dvc(data, path))
 
+    def wrote_dvc(self, data: bytes, path: str, value: dict[str, Any]) -> None:
+        """A `.dvc` file was written: `data`, which holds nothing but `value`."""
+        self._memo.remember_parsed(*self._key("dvc", data, path), json.dumps(value, separators=(",", ":")))
+
     def lock(self, data: bytes, path: str) -> dict[str, Any]:
         return self._read("lock", data, path, lambda: formats.parse_lock(data, path))
 
     def _read(self, kind: str, data: bytes, path: str, parse: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        name = f"{kind} {self._root}/{path}"
-        seen = summary(data, key=__version__.encode()).digest()
+        name, seen = self._key(kind, data, path)
         text = self._memo.parsed(name, seen)
         if text is not None:
             try:
@@ -47,6 +50,9 @@ class Remembered:
         if _is_same(json.loads(text), found):
             self._memo.remember_parsed(name, seen, text)
         return found
+
+    def _key(self, kind: str, data: bytes, path: str) -> tuple[str, bytes]:
+        return f"{kind} {self._root}/{path}", summary(data, key=__version__.encode()).digest()
 
 
 def _is_same(one: Any, other: Any) -> bool:

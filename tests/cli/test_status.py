@@ -153,3 +153,62 @@ def test_a_lost_object_of_a_large_folder_is_missed_also_when_the_folder_was_look
         assert project.stage("status").stdout == "Data and pipelines are up to date.\n"
     project.object(md5(names[7])).unlink()
     assert "not in cache" in project.stage("status").stdout
+
+
+def large(project: Repo) -> list[str]:
+    """A tracked folder of many files, whose objects are known to be there."""
+    names = [f"d/{number}" for number in range(150)]
+    project.write({name: name for name in names})
+    project.stage("add", "d", check=True)
+    time.sleep(0.05)
+    assert project.stage("status").stdout == CLEAN
+    time.sleep(0.05)
+    return names
+
+
+def test_only_folders_of_the_cache_that_changed_are_looked_through(project: Repo) -> None:
+    """What was there when an object was added beside it, and is gone now, is missed; and nothing else is."""
+    names = large(project)
+    project.write({names[0]: "new"})
+    project.stage("add", "d", check=True)
+    beside = project.object(md5("new")).parent
+    (beside / ("0" * 30)).write_text("another's")
+    (beside / ("0" * 30)).unlink()
+    time.sleep(0.05)
+    assert project.stage("status").stdout == CLEAN
+    for name in names[1::10]:
+        lost = project.object(md5(name))
+        content = lost.read_bytes()
+        lost.unlink()
+        found = project.stage("status").stdout
+        assert "not in cache" in found, name
+        lost.write_bytes(content)
+        lost.chmod(0o444)
+    time.sleep(0.05)
+    assert project.stage("status").stdout == CLEAN
+
+
+def test_an_object_lost_between_two_adds_is_made_again(project: Repo) -> None:
+    names = large(project)
+    for number, name in enumerate(names[:20]):
+        project.object(md5(names[100 + number])).unlink()
+        project.write({name: f"new {number}"})
+        project.stage("add", "d", check=True)
+        assert project.object(md5(names[100 + number])).read_text() == names[100 + number]
+        assert project.object(md5(f"new {number}")).exists()
+    assert project.stage("status").stdout == CLEAN
+
+
+def test_a_data_file_that_was_just_written_is_known_without_yaml(project: Repo) -> None:
+    project.write({"a": "1", "true": "2", "d/x": "3", "o p": "4"})
+    for name in ("a", "true", "d", "o p"):
+        project.stage("add", name, check=True)
+        read = project.read(f"{name}.dvc")
+        remembered = project.stage("status", "--json", check=True).stdout
+        shutil.rmtree(project.path / ".git/gitstage")
+        assert project.stage("status", "--json", check=True).stdout == remembered
+        again = project.stage("show", "--json", name, check=True).stdout
+        project.append(name + "/y" if name == "d" else name, "more")
+        project.stage("add", name, check=True)
+        assert project.read(f"{name}.dvc") != read
+        assert project.stage("show", "--json", name, check=True).stdout != again
