@@ -261,8 +261,9 @@ def apply(project: Project, planned: Plan, *, force: bool = False) -> Result:
     done: dict[str, list[str]] = {"added": [], "modified": [], "deleted": []}
     files = {"added": 0, "modified": 0, "deleted": 0}
     errors: dict[str, GitstageError] = {}
-    if any(action.kind in ("replace", "delete") for out in planned.outputs for action in out.actions):
-        project.cache.settle()
+    replaced = {digest for out in planned.outputs for digest in _replaced(out)}
+    if replaced:
+        project.cache.settle(replaced)
     for out in planned.outputs:
         if out.missing or out.unknown or out.refused or (out.unsaved and not force):
             continue
@@ -291,6 +292,13 @@ def apply(project: Project, planned: Plan, *, force: bool = False) -> Result:
                 files[kind] += 1
     order = {kind: tuple(sorted(paths, key=lambda p: (not p.endswith("/"), p))) for kind, paths in done.items()}
     return Result(order["added"], order["modified"], order["deleted"], files, errors)
+
+
+def _replaced(out: OutputPlan) -> Iterable[Digest]:
+    """What lies now where something else is to be, or nothing."""
+    paths = [action.path for action in out.actions if action.kind in ("replace", "delete")]
+    present = out.now.at(out.path) if paths and out.now is not None else {}
+    return (present[path] for path in paths if path in present)
 
 
 def _note(project: Project, out: OutputPlan) -> None:

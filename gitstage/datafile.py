@@ -39,13 +39,11 @@ def write_data_file(
     changed = {**_normalised(given), "outs": entries}
     if given.get("deps") and "md5" in given:
         changed["md5"] = checksum(changed)
-    value = in_old_order(given, changed)
-    plain = plain_dvc(value) if old is None or plain_dvc(given) == old else None
-    new = formats.dump_dvc(changed, old, path) if plain is None else plain
+    new = plain_dvc(in_old_order(given, changed)) if old is None or plain_dvc(given) == old else None
+    if new is None:
+        new = formats.dump_dvc(changed, old, path)
     if new != old:
         atomic_write(project.worktree.absolute(path), new)
-        if plain is not None:
-            project.reader.wrote_dvc(new, path, value)
     if new != old or project.config.autostage:  # an earlier command may have died before it staged it
         written.append(path)
     if new != old:

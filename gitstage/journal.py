@@ -9,11 +9,9 @@ Journal.was), last what lies there now. A line that a crash cut off does not cou
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
-import shutil
 import stat
 import sys
 import time
@@ -384,7 +382,11 @@ def trim(parent: str, limit: Limit, root: str, fresh: set[int]) -> None:
 
 def _free(folder: str) -> int:
     found = os.statvfs(folder) if hasattr(os, "statvfs") else None
-    return found.f_bavail * found.f_frsize if found is not None else shutil.disk_usage(folder).free
+    if found is not None:
+        return found.f_bavail * found.f_frsize
+    import shutil
+
+    return shutil.disk_usage(folder).free
 
 
 def drop(slot: Slot, root: str) -> None:
@@ -408,6 +410,8 @@ def object_folder(folder: str, number: int, root: str, cache: Cache) -> str:
 
 
 def _elsewhere(number: int, root: str) -> str:
+    import hashlib
+
     return f".undo-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}-{number:06d}"
 
 

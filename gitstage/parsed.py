@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from gitstage import __version__, formats
 from gitstage.digest import summary
+from gitstage.formats.plain import read_plain_dvc
 from gitstage.memo import Memo
 from gitstage.static import Any
 
@@ -24,17 +25,15 @@ class Remembered:
         return self._read("pipeline", data, path, lambda: formats.parse_pipeline(data, path))
 
     def dvc(self, data: bytes, path: str) -> dict[str, Any]:
-        return self._read("dvc", data, path, lambda: formats.parse_dvc(data, path))
-
-    def wrote_dvc(self, data: bytes, path: str, value: dict[str, Any]) -> None:
-        """A `.dvc` file was written: `data`, which holds nothing but `value`."""
-        self._memo.remember_parsed(*self._key("dvc", data, path), json.dumps(value, separators=(",", ":")))
+        plain = read_plain_dvc(data)
+        return self._read("dvc", data, path, lambda: formats.parse_dvc(data, path)) if plain is None else plain
 
     def lock(self, data: bytes, path: str) -> dict[str, Any]:
         return self._read("lock", data, path, lambda: formats.parse_lock(data, path))
 
     def _read(self, kind: str, data: bytes, path: str, parse: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        name, seen = self._key(kind, data, path)
+        name = f"{kind} {self._root}/{path}"
+        seen = summary(data, key=__version__.encode()).digest()
         text = self._memo.parsed(name, seen)
         if text is not None:
             try:
@@ -50,9 +49,6 @@ class Remembered:
         if _is_same(json.loads(text), found):
             self._memo.remember_parsed(name, seen, text)
         return found
-
-    def _key(self, kind: str, data: bytes, path: str) -> tuple[str, bytes]:
-        return f"{kind} {self._root}/{path}", summary(data, key=__version__.encode()).digest()
 
 
 def _is_same(one: Any, other: Any) -> bool:

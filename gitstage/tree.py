@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from gitstage import progress
 from gitstage.digest import Content, Digest, hash_stream, manifest_digest
@@ -197,23 +197,31 @@ class WorkTree:
         if not stat.S_ISDIR(found.st_mode):
             raise PipelineError(f"{path}: is not a file or directory")
         seen = Summary()
+        folders: list[Folder] = []
+        count = 0
         for folder in self.folders(path):
             seen.add(folder.prefix, folder.files)
+            count += len(folder.files)
+            if count <= _KEPT:
+                folders.append(folder)
+        found_there = folders if count <= _KEPT else None
         content = self.memo.whole(absolute, seen.digest, legacy=legacy)
         if content is not None:
-            return Measured(content, load=lambda: self._hash_files(path, legacy)[0])
-        files, seen = self._hash_files(path, legacy)
+            return Measured(content, load=lambda: self._hash_files(path, legacy, found_there)[0])
+        files, seen = self._hash_files(path, legacy, found_there)
         measured = measured_folder(files, legacy=legacy)
         if seen.is_settled:
             self.memo.remember_whole(absolute, seen.digest, measured.content, legacy=legacy)
         return measured
 
-    def _hash_files(self, path: str, legacy: bool) -> tuple[dict[str, tuple[Digest, int]], Summary]:
-        """The files of directory `path`, and what was seen of them."""
+    def _hash_files(
+        self, path: str, legacy: bool, folders: Iterable[Folder] | None = None
+    ) -> tuple[dict[str, tuple[Digest, int]], Summary]:
+        """The files of directory `path`, and what was seen of them. `folders`: all of it, if it was just walked."""
         self.memo.load_below(self.absolute(path), legacy=legacy)
         files: dict[str, tuple[Digest, int]] = {}
         seen = Summary()
-        for folder in self.folders(path):
+        for folder in self.folders(path) if folders is None else folders:
             known = self.memo.files_in(folder.absolute, legacy=legacy)
             for name, found in folder.files:
                 one = known.get(name)
@@ -293,6 +301,9 @@ class WorkTree:
             self.memo.remember_file(absolute, after, md5, read_at, legacy=legacy)
         progress.done()
         return md5, is_sure
+
+
+_KEPT = 50_000  # files of a directory whose names and stamps are kept until their digests are asked for
 
 
 def _is_lost(link: str) -> bool:

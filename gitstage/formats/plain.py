@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gitstage.static import Any
 
@@ -11,6 +11,7 @@ _OTHERS = _FIRST | frozenset("0123456789_-./")
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _KEYS = frozenset({"md5", "size", "nfiles", "hash", "isexec", "path"})
 _LONGEST = 60  # what is longer may stand on a line of its own
+_PLAIN = 1 << 16  # bytes; an ordinary file has 100
 
 
 def plain_dvc(value: Mapping[str, Any]) -> bytes | None:
@@ -30,6 +31,35 @@ def plain_dvc(value: Mapping[str, Any]) -> bytes | None:
             lines.append(f"{mark} {key}: {text}\n")
             mark = " "
     return "".join(lines).encode()
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
+
+
+_VALUES: dict[str, Callable[[str], Any]] = {
+    "size": _number,
+    "nfiles": _number,
+    "isexec": lambda text: text == "true" or None,
+}
+"""How the values are read that are no text; None is none that plain_dvc writes."""
+
+
+def read_plain_dvc(data: bytes) -> dict[str, Any] | None:
+    """What a text that plain_dvc made says, as formats.parse_dvc does; None for any other text."""
+    head, *lines = data.decode("latin-1").split("\n")
+    if head != "outs:" or len(data) > _PLAIN:
+        return None
+    outs: list[dict[str, Any]] = []
+    for line in lines[:-1]:
+        if line[:2] == "- ":
+            outs.append({})
+        key, _, text = line[2:].partition(": ")
+        if not outs or key in outs[-1]:
+            return None
+        outs[-1][key] = _VALUES.get(key, str)(text)
+    value = {"outs": outs}
+    return value if all("path" in out for out in outs) and plain_dvc(value) == data else None
 
 
 def _scalar(key: str, value: Any) -> str | None:

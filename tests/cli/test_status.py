@@ -197,18 +197,3 @@ def test_an_object_lost_between_two_adds_is_made_again(project: Repo) -> None:
         assert project.object(md5(names[100 + number])).read_text() == names[100 + number]
         assert project.object(md5(f"new {number}")).exists()
     assert project.stage("status").stdout == CLEAN
-
-
-def test_a_data_file_that_was_just_written_is_known_without_yaml(project: Repo) -> None:
-    project.write({"a": "1", "true": "2", "d/x": "3", "o p": "4"})
-    for name in ("a", "true", "d", "o p"):
-        project.stage("add", name, check=True)
-        read = project.read(f"{name}.dvc")
-        remembered = project.stage("status", "--json", check=True).stdout
-        shutil.rmtree(project.path / ".git/gitstage")
-        assert project.stage("status", "--json", check=True).stdout == remembered
-        again = project.stage("show", "--json", name, check=True).stdout
-        project.append(name + "/y" if name == "d" else name, "more")
-        project.stage("add", name, check=True)
-        assert project.read(f"{name}.dvc") != read
-        assert project.stage("show", "--json", name, check=True).stdout != again
