@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import stat
 import struct
@@ -176,8 +175,10 @@ class Cache:
             data = stream.read()
         if hash_bytes(data, legacy=digest.legacy) != digest.hex:
             return None
-        named = {item["md5"] for item in json.loads(data)}  # it was read with more care when it was complete
-        wanted = [Digest(md5, False, digest.legacy) for md5 in named if md5[:2] in folders]
+        named = named_in(data)
+        if len(named) != data.count(b'"md5": "'):  # not as DVC writes it
+            return None
+        wanted = [Digest(md5, False, digest.legacy) for md5 in dict.fromkeys(named) if md5[:2] in folders]
         missing = [one for one in wanted if not self.has(one)]
         if not missing:
             self.memo.remember_complete(self._name(digest), seen)

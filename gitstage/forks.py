@@ -94,7 +94,8 @@ class _Fork:
         ended_well = self.end()
         if not ended_well or len(self.said) <= _FRAME.size:
             return None
-        return (marshal.loads(memoryview(self.said)[_FRAME.size :]),)  # noqa: S302 - our own fork's
+        said, self.said = self.said, bytearray()
+        return (marshal.loads(memoryview(said)[_FRAME.size :]),)  # noqa: S302 - our own fork's
 
     def end(self) -> bool:
         """Wait for its end, or bring it about; whether it ended well."""
