@@ -363,12 +363,21 @@ class Cache:
         return digest, in_place
 
     def take_all(
-        self, files: Sequence[tuple[str, Stamp, str | None]], *, legacy: bool = False, may_link: bool = True
+        self,
+        folder: str,
+        files: Sequence[tuple[str, Stamp, str | None]],
+        *,
+        legacy: bool = False,
+        may_link: bool = True,
     ) -> Iterator[tuple[Digest, bool]]:
-        """`take` each of `files` (source, stamp, its MD5 if that is known), several at once if they are many."""
+        """`take` each of `files` (path below absolute `folder`, stamp, its MD5 if that is known), several at once if they
+        are many."""
 
         def take(some: Sequence[tuple[str, Stamp, str | None]]) -> list[tuple[str, bool]]:
-            taken = (self.take(one, when, known=md5, legacy=legacy, may_link=may_link) for one, when, md5 in some)
+            taken = (
+                self.take(f"{folder}/{name}", found, known=md5, legacy=legacy, may_link=may_link)
+                for name, found, md5 in some
+            )
             return [(digest.hex, in_place) for digest, in_place in taken]
 
         for answer in self._in_forks(take, files):

@@ -55,8 +55,8 @@ class Store:
     ) -> None:
         self.worktree, self.cache, self.root, self.legacy = worktree, cache, root, legacy
         self._note = note_form
-        self._in_place: set[str] = set()
-        """Files (absolute) that became the object, or were copied to it, and so need no relinking."""
+        self._in_place: dict[str, set[str]] = {}
+        """Of a directory, the files (below it) that became the object, or were copied to it, and so need no relinking."""
 
     def input(self, dep: Dependency, recorded: Entry | None) -> dict[str, Any]:
         """The entry for an input as it is now. Raises GitstageError if it is missing."""
@@ -138,9 +138,7 @@ class Store:
             if notes:
                 self._note_form(path)
             known = self.worktree.memo.file(absolute, found, legacy=legacy)
-            digest, in_place = self.cache.take(absolute, stamp(found), known=known, legacy=legacy, may_link=may_link)
-            if in_place:
-                self._in_place.add(absolute)
+            digest, _ = self.cache.take(absolute, stamp(found), known=known, legacy=legacy, may_link=may_link)
             return Measured(Content(digest, found.st_size, None, bool(found.st_mode & stat.S_IXUSR)))
         if not stat.S_ISDIR(found.st_mode):
             raise PipelineError(f"{path}: is not a file or directory")
@@ -161,37 +159,38 @@ class Store:
         is_copied = cache.link_type in ("copy", "reflink")
         memo.load_below(absolute, legacy=legacy)
         files: dict[str, tuple[Digest, int]] = {}
+        in_place: set[str] = set()
         small: list[tuple[str, Stamp, str | None]] = []
-        large: list[tuple[str, str, Stamp]] = []
+        large: list[tuple[str, Stamp]] = []
         for folder in self.worktree.folders(path, whole=True):
             known = memo.files_in(folder.absolute, legacy=legacy)
-            for name, found in folder.files:
-                before = known.get(name)
+            for short, found in folder.files:
+                before = known.get(short)
                 md5 = before[1] if before is not None and before[0] == found else None
-                full = f"{folder.absolute}/{name}"
+                name = folder.prefix + short
                 if md5 is not None and md5 in held:
-                    files[folder.prefix + name] = Digest(md5, False, legacy), found[0]
-                    if is_copied and name not in folder.linked:
-                        self._in_place.add(full)
+                    files[name] = Digest(md5, False, legacy), found[0]
+                    if is_copied and short not in folder.linked:
+                        in_place.add(name)
                 elif md5 is None and found[0] > SMALL:
-                    large.append((folder.prefix + name, full, found))
+                    large.append((name, found))
                 else:
-                    small.append((full, found, md5))
+                    small.append((name, found, md5))
 
-        taken = cache.take_all(small, legacy=legacy, may_link=may_link)
-        start = len(absolute) + 1
-        for (full, found, _), (digest, in_place) in zip(small, taken, strict=True):
-            if in_place:
-                self._in_place.add(full)
-            files[full[start:]] = digest, found[0]
-
-        def add(one: tuple[str, str, Stamp]) -> tuple[Digest, bool]:
-            return cache.take(one[1], one[2], legacy=legacy, may_link=may_link)
-
-        for (name, full, found), (digest, in_place) in zip(large, in_threads(add, large), strict=True):
-            if in_place:
-                self._in_place.add(full)
+        taken = cache.take_all(absolute, small, legacy=legacy, may_link=may_link)
+        for (name, found, _), (digest, is_there) in zip(small, taken, strict=True):
+            if is_there:
+                in_place.add(name)
             files[name] = digest, found[0]
+
+        def add(one: tuple[str, Stamp]) -> tuple[Digest, bool]:
+            return cache.take(f"{absolute}/{one[0]}", one[1], legacy=legacy, may_link=may_link)
+
+        for (name, found), (digest, is_there) in zip(large, in_threads(add, large), strict=True):
+            if is_there:
+                in_place.add(name)
+            files[name] = digest, found[0]
+        self._in_place[path] = in_place
         return files
 
     def relink(self, path: str, measured: Measured) -> None:
@@ -202,9 +201,11 @@ class Store:
             single = self._to_relink(path, measured.content.digest, single=True, isexec=measured.content.isexec)
             self.cache.restore_all(single, self.root)
             return
+        in_place = self._in_place.pop(path, set())
         files = [
             file
             for name, (digest, _) in measured.files.items()
+            if name not in in_place
             for file in self._to_relink(f"{path}/{name}", digest, single=False, isexec=False)
         ]
         self.cache.restore_all(files, self.root)
@@ -212,9 +213,7 @@ class Store:
     def _to_relink(self, path: str, digest: Digest, *, single: bool, isexec: bool) -> list[tuple[Digest, str, bool]]:
         """What Cache.restore_all has to do about a file: nothing, if only its permissions were wrong."""
         absolute = self.root.absolute(path)
-        if not single and absolute in self._in_place:
-            self._in_place.discard(absolute)
-        elif not self.cache.is_linked(absolute, digest):
+        if not self.cache.is_linked(absolute, digest):
             self._note_form(path)
             return [(digest, path, isexec)]
         elif single and self.cache.link_type in ("copy", "reflink"):

@@ -202,8 +202,9 @@ class WorkTree:
         for folder in self.folders(path):
             seen.add(folder.prefix, folder.files)
             count += len(folder.files)
-            if count <= _KEPT:
-                folders.append(folder)
+            folders.append(folder)
+            if count > _KEPT:
+                folders.clear()
         found_there = folders if count <= _KEPT else None
         content = self.memo.whole(absolute, seen.digest, legacy=legacy)
         if content is not None:

@@ -176,8 +176,8 @@ def test_a_cache_takes_and_gives_the_same(tmp_path: Path, kind: str) -> None:
         scratch = Scratch(str(tmp_path / "tmp"), root)
         memo = Memo(None)
         cache = Cache(str(tmp_path / "cache"), types=(kind,), memo=memo, scratch=scratch)
-        files = [(str(work / name), stamp(os.stat(work / name)), None) for name in texts]
-        taken = list(cache.take_all(files))
+        files = [(name, stamp(os.stat(work / name)), None) for name in texts]
+        taken = list(cache.take_all(str(work), files))
         assert [str(digest) for digest, _ in taken] == [support.md5(text) for text in texts.values()]
         for name, (digest, in_place) in zip(texts, taken, strict=True):
             held = os.stat(cache.path(digest))
@@ -208,6 +208,6 @@ def test_a_wrong_object_is_put_away_and_known(tmp_path: Path) -> None:
         wrong = Path(cache.path(digest))
         wrong.parent.mkdir(parents=True)
         wrong.write_text("wrong")  # and not protected
-        list(cache.take_all([(str(path), stamp(path.stat()), None) for path in sorted(work.iterdir())]))
+        list(cache.take_all(str(work), [(path.name, stamp(path.stat()), None) for path in sorted(work.iterdir())]))
         assert wrong.read_text() == "11"
         assert Path(cache.put_away[digest]).read_text() == "wrong"
