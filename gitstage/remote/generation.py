@@ -72,9 +72,9 @@ class Generation:
     def _get(self) -> str:
         temporary = self._temporary()
         try:
-            for _, error in self._backend().get([(KEY, temporary)], lambda *_: None):
-                if error is not None:
-                    return ""  # some servers call forbidden what is absent
+            errors = [error for _, error in self._backend().get([(KEY, temporary)], lambda *_: None)]
+            if any(errors):
+                return ""  # some servers call forbidden what is absent
             with open(temporary, encoding="utf-8", errors="replace") as stream:
                 return stream.read(200).strip()
         finally:

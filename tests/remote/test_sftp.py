@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -10,11 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from servers import SSHD, Sftp
 from support import Repo
 from test_backends import ignore, objects, some, stored
 
 from gitstage.remote.backend import Hashed, RemoteError
-from gitstage.remote.backends import open_backend
+from gitstage.remote.backends import open_backend, sftp
 
 SERVER = next(
     (p for p in ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/libexec/sftp-server",
@@ -88,6 +90,56 @@ def test_a_file_that_the_server_cannot_take(ssh: Callable[[str], str], tmp_path:
     assert error is not None and "bb/1ebig: the server could not do it" in str(error) and "disk full" in str(error)
     assert set(answers.values()) == {None}
     assert files(tmp_path / "remote") == some(3)
+
+
+@pytest.fixture
+def talkative(tmp_path: Path) -> Iterator[Sftp]:
+    """An sshd that writes down what is agreed on."""
+    assert SSHD, "needs openssh-server, which .ci/run installs"
+    server = Sftp(tmp_path / "server")
+    with open(server.folder / "sshd_config", "a") as stream:
+        stream.write("LogLevel DEBUG1\n")
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_a_command_needs_one_session(talkative: Sftp, ran: Repo) -> None:
+    ran.write({"set/one": "one\n", "set/two": "two\n"})
+    ran.stage("add", "set", check=True)
+    ran.stage("remote", "add", "-d", "r", talkative.url, check=True)
+    ran.stage("remote", "modify", "r", "keyfile", talkative.settings["keyfile"], check=True)
+    ran.env.update(talkative.environment)
+    for verb in ("push", "pull"):
+        before = len((talkative.folder / "log").read_text())
+        ran.stage(verb, check=True)
+        log = (talkative.folder / "log").read_text()[before:]
+        assert log.count("Accepted publickey") == log.count("Starting session: subsystem") == 1
+        subprocess.run(["rm", "-rf", ran.path / ".dvc/cache", ran.path / "set"], check=True)
+
+
+def test_a_cipher_that_the_processor_knows(talkative: Sftp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless somebody chose another: in ssh's configuration, or on the command line that stands for it."""
+    server = talkative
+    usual, default = server.environment["GIT_SSH_COMMAND"], Path(server.folder / "ssh_config").read_text()
+    names = r"client->server cipher: (\S+) "
+    for aes, command, config, cipher in (
+        (True, usual, "", "aes128-gcm@openssh.com"),
+        (False, usual, "", "chacha20-poly1305@openssh.com"),
+        (True, usual, "Ciphers aes256-ctr", "aes256-ctr"),
+        (True, usual, "Host 127.0.0.1\nCiphers ^aes256-gcm@openssh.com", "aes256-gcm@openssh.com"),
+        (True, f"{usual} -c aes192-ctr", "", "aes192-ctr"),
+        (True, f"{usual} -o Ciphers=aes128-ctr", "", "aes128-ctr"),
+        (True, f"{usual} -o Ciphers=^aes128-ctr", "Ciphers aes256-ctr", "aes128-ctr"),
+    ):
+        monkeypatch.setattr(sftp, "_has_aes", lambda aes=aes: aes)
+        monkeypatch.setenv("GIT_SSH_COMMAND", command)
+        (server.folder / "ssh_config").write_text(f"{default}{config}\n")
+        before = len((server.folder / "log").read_text())
+        backend = open_backend(server.url, server.settings, str(tmp_path))
+        assert backend.head(["x"]) == {}
+        backend.close()
+        assert re.findall(names, (server.folder / "log").read_text()[before:]) == [cipher], (command, config)
 
 
 @pytest.fixture

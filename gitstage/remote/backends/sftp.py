@@ -13,12 +13,13 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import urllib.parse
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from gitstage.errors import ConfigError
 from gitstage.remote.backend import Done, Hashed, Listed, Moved, OnlySizes, RemoteError
@@ -46,10 +47,10 @@ JOBS = 4
 _MOVED = 64  # files under way in one session, each of which the server has open
 _ASKED = 256  # the same of questions that open none
 _PER_LANE = 1000  # small files that are worth another session
-_FEW = 16  # files that may all be big
+_FEW = 16  # files that may all be big, so it is asked how many are
 _BIG = 4 << 20
 _TRIES = 8  # of one file, however long each takes: a server that is gone is noticed when connecting
-_PERSIST = 10  # seconds that the connection outlives its last session, should nobody close it
+_PATIENT = 5  # seconds that a question about ssh's settings may take
 _NO_ATTRIBUTES = bytes(4)
 
 _PASSING = re.compile(
@@ -59,6 +60,10 @@ _PASSING = re.compile(
 )
 _SHELL = re.compile(r"[\x00-\x1f\x7f'\"`$\\;&<>|(){}!#*?]")
 """What ssh's own settings (`ProxyCommand ... %h %r`) would give to a shell."""
+
+_FAST = "aes128-gcm@openssh.com"
+"""Of the ciphers that OpenSSH offers by default, the one that costs a processor with AES instructions least: half of
+chacha20-poly1305, which it prefers because that suits all others."""
 
 
 class SftpBackend(OnlySizes):
@@ -90,6 +95,7 @@ class SftpBackend(OnlySizes):
         self._all: list[Session] = []
         self._starting = threading.Lock()
         self._made: set[str] = set()
+        self._cipher: Words | None = None
 
     # -- what is there -------------------------------------------------------------------------------------
 
@@ -129,8 +135,8 @@ class SftpBackend(OnlySizes):
         def send(session: Session, item: tuple[str, str]) -> Steps[None]:
             return self._send(session, *item, moved)
 
-        big = sum(1 for path, _ in items if _size(path) > _BIG)
-        for (_, key), error in self._each(items, send, lambda item: item[1], lanes=max(big, self._lanes(items))):
+        lanes = self._lanes(items, (_size(path) for path, _ in items))
+        for (_, key), error in self._each(items, send, lambda item: item[1], lanes=lanes):
             yield key, error
 
     def _send(self, session: Session, path: str, key: str, moved: Moved) -> Steps[None]:
@@ -192,7 +198,8 @@ class SftpBackend(OnlySizes):
         def fetch(session: Session, item: tuple[str, str]) -> Steps[None]:
             return self._fetch(session, *item, moved, hashed)
 
-        lanes = min(len(items), self.jobs) if len(items) <= _FEW else self._lanes(items)
+        sizes = self.head([key for key, _ in items]) if 1 < len(items) <= _FEW else {}
+        lanes = self._lanes(items, sizes.values())
         for (key, _), error in self._each(items, fetch, lambda item: item[0], lanes=lanes):
             yield key, error
 
@@ -222,12 +229,9 @@ class SftpBackend(OnlySizes):
             yield key, None if error is None or error.absent else error
 
     def close(self) -> None:
-        for session in self._all:
+        for session in reversed(self._all):  # the first one's ssh holds the connection
             session.end()
         if self._folder is not None:
-            if self._all:
-                argv = [*self._program("ssh"), *self._options, *self._shared(), "-O", "exit", self._host]
-                subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
             shutil.rmtree(self._folder, ignore_errors=True)
         self._idle, self._all, self._folder = [], [], None
 
@@ -236,8 +240,10 @@ class SftpBackend(OnlySizes):
     def _at(self, key: str) -> bytes:
         return os.fsencode(f"{self._root}/{key}" if key else self._root or "/")
 
-    def _lanes(self, items: Sequence[object]) -> int:
-        return max(1, len(items) // _PER_LANE)
+    @staticmethod
+    def _lanes(items: Sequence[object], sizes: Iterable[int]) -> int:
+        """How many sessions are worth their making, for files of `sizes` as far as they are known."""
+        return max(1, len(items) // _PER_LANE, sum(1 for size in sizes if size > _BIG))
 
     def _each(
         self,
@@ -310,6 +316,8 @@ class SftpBackend(OnlySizes):
                     return self._idle.pop()
                 session = Session(self._argv(), self._environment())
                 self._all.append(session)
+                if len(self._all) == 1:  # while ssh connects
+                    _sweep(os.path.dirname(self._home()))
                 problem = session.start(stop)
                 if problem is None:
                     self._patience.answered()
@@ -331,16 +339,47 @@ class SftpBackend(OnlySizes):
         if self._folder is None:
             base = tempfile.gettempdir()
             base = base if len(base) < 50 or os.name == "nt" else "/tmp"  # noqa: S108 - mkdtemp
-            _sweep(base)
             self._folder = tempfile.mkdtemp(prefix=f"gs-{os.getpid()}-", dir=base)
         return self._folder
 
     def _shared(self) -> Words:
-        """All sessions share one connection; there is no such thing on Windows."""
+        """All sessions share the connection of the first; there is no such thing on Windows."""
         if os.name == "nt":
             return []
-        options = ("ControlMaster=auto", f"ControlPath={self._home()}/c", f"ControlPersist={_PERSIST}")
+        options = ("ControlMaster=auto", f"ControlPath={self._home()}/c", "ControlPersist=no")
         return [word for option in options for word in ("-o", option)]
+
+    def _ciphers(self) -> Words:
+        """The order of ciphers to ask for: none, if somebody chose one for this host, in whatever file."""
+        if self._cipher is None:
+            configured, default = self._configured_ciphers()
+            is_chosen = configured != default or _FAST not in default or default[0] == _FAST
+            order = [_FAST, *(name for name in default if name != _FAST)]
+            self._cipher = [] if is_chosen else ["-o", f"Ciphers={','.join(order)}"]
+        return self._cipher
+
+    def _configured_ciphers(self) -> tuple[Words, Words]:
+        """In the order in which ssh would offer them to this host: as it is configured, and without any file. Empty if
+        that is of no use or cannot be found out."""
+        if not _has_aes():
+            return [], []
+        asked = [
+            subprocess.Popen(
+                [*self._program("ssh"), *self._options, *more, "-G", "--", self._host],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            )
+            for more in ((), ("-F", "none"))
+        ]  # fmt: skip
+        found = []
+        for process in asked:
+            try:
+                said = process.communicate(timeout=_PATIENT)[0]
+            except subprocess.TimeoutExpired:
+                process.kill()
+                said = process.communicate()[0]
+            names = re.search(rb"^ciphers (\S+)$", said, re.MULTILINE)
+            found.append(names[1].decode("ascii", "replace").split(",") if names else [])
+        return found[0], found[1]
 
     def _argv(self) -> Words:
         """An ssh that starts the server's sftp; as in OpenSSH's own sftp, nothing else that the user has configured."""
@@ -353,7 +392,8 @@ class SftpBackend(OnlySizes):
         )
         keep_alive = ("ServerAliveInterval=10", "ServerAliveCountMax=3", "LogLevel=ERROR")
         options = [word for option in (*fixed, *keep_alive) for word in ("-o", option)]
-        return [*self._program("ssh"), *options, *self._options, *self._shared(), "-s", "--", self._host, "sftp"]
+        options += [*self._options, *self._ciphers(), *self._shared()]
+        return [*self._program("ssh"), *options, "-s", "--", self._host, "sftp"]
 
     @staticmethod
     def _program(name: str) -> Words:
@@ -377,6 +417,15 @@ class SftpBackend(OnlySizes):
             environment["SSH_ASKPASS"] = self._script("askpass", "printf '%s\\n' \"$GITSTAGE_SSH_SECRET\"")
             environment["SSH_ASKPASS_REQUIRE"] = "force"
         return environment
+
+
+def _has_aes() -> bool:
+    """Has this processor instructions for AES?"""
+    if sys.platform == "darwin":
+        return True
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", "rb", buffering=0) as stream:
+        return re.search(rb"^(flags|Features)\b.* aes\b", stream.read(4096), re.MULTILINE) is not None
+    return False
 
 
 def _sweep(base: str) -> None:
