@@ -468,10 +468,16 @@ def _is_on(options: Mapping[str, str], key: str) -> bool:
     return options.get(key, "").lower() == "true"
 
 
-def _blocks(path: str, size: int) -> Iterator[bytes]:
+def _blocks(path: str, size: int) -> Iterator[bytes | memoryview]:
+    """The bytes of a file; each block is valid until the next."""
     with open(path, "rb", buffering=0) as stream:
-        while block := stream.read(size):
-            yield block
+        while data := stream.read(size):
+            yield data
+            if len(data) == size:
+                break
+        block = memoryview(bytearray(len(data)))
+        while block and (count := stream.readinto(block)):
+            yield block[:count]
 
 
 def _size(path: str) -> int:

@@ -273,14 +273,17 @@ class Session:
             running.discard(one)
             yield one.item, end.value
 
-    def ask(self, kind: int, body: bytes, data: bytes = b"") -> int:
+    def ask(self, kind: int, body: bytes, data: bytes | memoryview = b"") -> int:
         """Send a question in the name of the running steps; its number. What is asked last, before they end, need not be
-        waited for."""
+        waited for. `data` is the caller's again."""
         assert self._current is not None
         self._number = self._number + 1 & 0xFFFFFFFF
         self._out += struct.pack(">IBI", 5 + len(body) + len(data), kind, self._number)
         self._out += body
-        self._out += data
+        if len(data) < _BLOCK:
+            self._out += data
+        else:
+            self._flush(data)
         size = len(body) + len(data)
         self._asked[self._number] = self._current, size, not data
         self._load += size
@@ -289,12 +292,15 @@ class Session:
             self._flush()
         return self._number
 
-    def _flush(self) -> None:
-        with memoryview(self._out) as view:
-            at = 0
+    def _flush(self, more: bytes | memoryview = b"") -> None:
+        """Send all that was asked, and then `more`, which is not copied for it."""
+        with memoryview(self._out) as first, memoryview(more) as rest:
             try:
-                while at < len(view):
-                    at += os.write(self._to, view[at:])
+                sent = os.writev(self._to, [first, rest]) if rest else 0
+                for view in (first[sent:], rest[max(0, sent - len(first)) :]):
+                    at = 0
+                    while at < len(view):
+                        at += os.write(self._to, view[at:])
             except OSError:
                 raise Lost from None
         self._out.clear()
@@ -403,7 +409,7 @@ class Session:
                 take(memoryview(piece))
                 done += len(piece)
 
-    def write(self, handle: bytes, blocks: Iterable[bytes], told: Callable[[int], None]) -> Steps[None]:
+    def write(self, handle: bytes, blocks: Iterable[bytes | memoryview], told: Callable[[int], None]) -> Steps[None]:
         """Write an open file from its beginning; `told` how many bytes of it the server has."""
         sizes: dict[int, int] = {}
         at = under_way = 0
