@@ -80,8 +80,12 @@ class Ui:
     def note(self, text: str) -> None:
         """A line about the work, on stderr, after what was said before."""
         if not self.quiet:
-            sys.stdout.flush()
-            print(f"git-stage: {text}", file=sys.stderr)
+            self.complain(text)
+
+    def complain(self, text: str) -> None:
+        """A line about what failed, on stderr, whatever the volume."""
+        sys.stdout.flush()
+        print(f"git-stage: {text}", file=sys.stderr)
 
     def waiting(self, holder: str) -> None:
         """Somebody else has the project's lock; called after a while of waiting."""

@@ -109,9 +109,9 @@ def failure(ui: Ui, problems: Sequence[Problem], cwd: str, what: str, *, strict:
 
     `what`: "pushed" or "fetched"; `strict`: what is never pushed has to be there, too.
     """
-    for line in lines(problems, cwd):
-        ui.note(line)
     failed = [one for one in problems if one.required or strict]
+    for line in lines(failed if ui.quiet else problems, cwd):
+        ui.complain(line)
     if not failed:
         return None
     count = len({(one.path, one.rev) for one in failed})

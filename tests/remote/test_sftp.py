@@ -16,7 +16,7 @@ from support import Repo
 from test_backends import ignore, objects, some, stored
 
 from gitstage.remote.backend import Hashed, RemoteError
-from gitstage.remote.backends import open_backend, sftp
+from gitstage.remote.backends import open_backend, parallel, sftp
 
 SERVER = next(
     (p for p in ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/libexec/sftp-server",
@@ -179,7 +179,7 @@ def test_a_full_disk_here(ssh: Callable[[str], str], ran: Repo, small_disk: Path
     whole = {name: data for name, data in files(ran.path / ".dvc/cache").items() if not name.startswith("runs/")}
     subprocess.run(["rm", "-rf", ran.path / ".dvc/cache", ran.path / "big"], check=True)
     (ran.path / ".dvc/cache").symlink_to(small_disk)
-    got = ran.stage("pull")
+    got = ran.stage("pull", "-q")  # which is no reason to be silent about what failed
     assert got.returncode != 0 and "No space left on device" in got.stderr and "Traceback" not in got.stderr
     assert "big" in got.stderr
     found = files(small_disk)
@@ -189,3 +189,32 @@ def test_a_full_disk_here(ssh: Callable[[str], str], ran: Repo, small_disk: Path
     ran.stage("pull", check=True)
     assert (ran.path / "big").stat().st_size == 5 << 20
     assert files(small_disk).keys() == whole.keys()
+
+
+def test_a_transfer_that_breaks_off_is_tried_again(
+    ssh: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes; what breaks off every time is named, and the rest arrives."""
+    monkeypatch.setattr(parallel, "KNOWN", 0.0)
+    contents = {**some(3), "files/md5/bb/1ebig": os.urandom(5 << 20)}
+    items = stored(tmp_path / "from", contents)
+    connections, some_bytes = tmp_path / "connections", tmp_path / "some_bytes.py"
+    some_bytes.write_text(
+        "import os\nleft = 3000000\nwhile left > 0 and (data := os.read(0, 65536)): left -= os.write(1, data)\n"
+    )
+    for breaks, most in ((4, 5), (100, 8)):
+        url = ssh(
+            f'case " $* " in *" -G "*) exit 1;; esac; echo >>{connections}\n'
+            f"[ $(wc -l <{connections}) -gt {breaks} ] && exec {SERVER}\n{sys.executable} {some_bytes} | {SERVER}"
+        )
+        backend = open_backend(url, {}, str(tmp_path))
+        answers = dict(backend.put(items, ignore))
+        backend.close()
+        assert connections.read_text() == most * "\n"
+        error = answers.pop("files/md5/bb/1ebig")
+        assert (error is None) == (breaks < most)
+        assert error is None or str(error).endswith("1ebig: the connection was lost, again and again")
+        assert set(answers.values()) == {None}
+        there = {key: data for key, data in files(tmp_path / "remote").items() if not key.endswith(".tmp")}
+        assert there == (contents if error is None else some(3))
+        subprocess.run(["rm", "-rf", connections, tmp_path / "remote"], check=True)

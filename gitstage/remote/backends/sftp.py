@@ -271,9 +271,10 @@ class SftpBackend(OnlySizes):
         stop: threading.Event,
         most: int,
     ) -> Iterator[tuple[Item, Result | RemoteError]]:
-        """One session after the other, until nothing is waiting. What was under way when one broke is tried again."""
+        """One session after the other, until nothing is waiting. What was under way when one broke is tried again, the more
+        often it was lost in the less company: one may break them all."""
         losses: dict[str, int] = {}
-        tries = 0
+        tries = worst = 0
         while waiting:
             session = self._session(stop)
 
@@ -289,7 +290,7 @@ class SftpBackend(OnlySizes):
                     return RemoteError(f"{error.filename}: {error.strerror}")
 
             try:
-                for done in session.run(waiting, steps, stop, most):
+                for done in session.run(waiting, steps, stop, max(1, most >> worst)):
                     self._patience.answered()
                     tries = 0
                     yield done
@@ -297,8 +298,10 @@ class SftpBackend(OnlySizes):
                 session.end()
                 tries += 1
                 text = str(error) or "the connection was lost"
+                worst = 0
                 for item in session.unfinished:
                     losses[key(item)] = losses.get(key(item), 0) + 1
+                    worst = max(worst, losses[key(item)])
                     if losses[key(item)] < _TRIES and not stop.is_set():
                         waiting.append(item)
                     else:
