@@ -855,14 +855,14 @@ def booted_at() -> int | None:
     return time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-def copy_in_kernel(fd: int, out: int, told: Callable[[int], object] | None = None) -> None:
+def copy_in_kernel(fd: int, out: int, told: Callable[[int], object] | None = None, *, at_once: int = _AT_ONCE) -> None:
     """Copy an open file into an empty one without its bytes coming here, as far as that works; both are left at the
-    first byte that is still to be copied. `told`: of each portion, how many bytes it was."""
+    first byte that is still to be copied. `told`: of each portion, of at most `at_once` bytes, how many it was."""
     done = 0
     if hasattr(os, "copy_file_range"):
         size = os.fstat(fd).st_size
         with contextlib.suppress(OSError):
-            while done < size and (count := os.copy_file_range(fd, out, min(size - done, _AT_ONCE), done, done)):
+            while done < size and (count := os.copy_file_range(fd, out, min(size - done, at_once), done, done)):
                 done += count
                 if told is not None:
                     told(count)

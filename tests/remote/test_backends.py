@@ -181,6 +181,24 @@ def test_reading_what_others_put_there(server: Server, backend: Backend, tmp_pat
     assert {key: targets[key].read_bytes() for key in contents} == contents
 
 
+@pytest.mark.parametrize("cores", [1, 64])
+@pytest.mark.parametrize("server", ["local"], indirect=True)
+def test_big_files_are_hashed_while_they_are_copied(
+    server: Server, backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    contents = {f"files/md5/bb/{n}": os.urandom((17 << 20) + n) for n in range(2)}
+    planted(server, contents)
+    sizes = dict.fromkeys(contents, 0)
+
+    def moved(key: str, count: int) -> None:
+        sizes[key] += count
+
+    hashed = got(backend, contents, tmp_path, moved)
+    assert hashed == {key: (hashlib.md5(data).hexdigest(), len(data)) for key, data in contents.items()}
+    assert sizes == {key: len(data) for key, data in contents.items()}
+
+
 @pytest.mark.parametrize("server", ["s3", "sftp", "webdav", "http"], indirect=True)
 def test_a_full_disk_here_is_said_at_once(server: Server, backend: Backend) -> None:
     contents = {**some(1), "files/md5/bb/1ebig": b"x" * (5 << 20)}

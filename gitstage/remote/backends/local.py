@@ -18,6 +18,8 @@ from gitstage.remote.backend import Done, Hashed, Listed, Moved, OnlySizes, Remo
 _BLOCK = 1 << 20
 _SMALL = 1 << 16  # bytes up to which a file costs more to hand to a thread than to copy
 _OBJECT_MODE = 0o444
+_PORTION = 8 << 20  # bytes that are copied before the one who hashes them is told
+_HASHED = 256 << 10  # bytes that are hashed at once: less than the processor's own memory holds
 
 
 class LocalBackend(OnlySizes):
@@ -31,6 +33,7 @@ class LocalBackend(OnlySizes):
         self._folder_mode = 0o2775 if options.get("shared") == "group" else 0o777 & ~UMASK
         self._made: set[str] = set()
         self._clones = True
+        self._has_spare_cores = False
         self._numbers = itertools.count()  # asked by several threads at once
 
     def list(self, prefix: str) -> Iterator[Listed]:
@@ -114,6 +117,7 @@ class LocalBackend(OnlySizes):
                 big.append((source, target, key))
             else:
                 yield key, self._try(move, source, target, data, key)
+        self._has_spare_cores = 2 * min(len(big), self.jobs) <= (os.cpu_count() or 1)
         if len(big) < 2:
             for source, target, key in big:
                 yield key, self._try(move, source, target, None, key)
@@ -166,7 +170,9 @@ class LocalBackend(OnlySizes):
                 return
         out = os.open(target, CREATE, mode)
         try:
-            if data is None:
+            if data is None and hashed is not None and self._has_spare_cores:
+                self._copy_and_hash_beside(source, out, target, key, moved, hashed)
+            elif data is None:
                 self._copy_big(source, out, key, moved, hashed)
             else:
                 _write(out, data)
@@ -180,7 +186,7 @@ class LocalBackend(OnlySizes):
 
     @staticmethod
     def _copy_big(source: str, out: int, key: str, moved: Moved, hashed: Hashed | None) -> None:
-        md5, size, block = hashlib.md5(), 0, bytearray(_BLOCK)
+        md5, size, block = hashlib.md5(), 0, bytearray(_HASHED)
         with open(source, "rb", buffering=0) as stream:
             if hashed is None:
                 copy_in_kernel(stream.fileno(), out, lambda count: moved(key, count))
@@ -193,6 +199,33 @@ class LocalBackend(OnlySizes):
                 moved(key, count)
         if hashed is not None:
             hashed[key] = md5.hexdigest(), size
+
+    @staticmethod
+    def _copy_and_hash_beside(source: str, out: int, target: str, key: str, moved: Moved, hashed: Hashed) -> None:
+        """As `_copy_big`; what was written is read again, at once, by a thread that sums it up."""
+        md5, sums = hashlib.md5(), []
+        with open(source, "rb", buffering=0) as stream, open(target, "rb", buffering=0) as written:
+
+            def sum_up(count: int) -> int:
+                block = bytearray(min(count, _HASHED))
+                done = 0
+                while done < count and (got := written.readinto(memoryview(block)[: count - done])):
+                    md5.update(memoryview(block)[:got])
+                    done += got
+                return done
+
+            with ThreadPoolExecutor(1) as hasher:
+
+                def copied(count: int) -> None:
+                    sums.append(hasher.submit(sum_up, count))
+                    moved(key, count)
+
+                copy_in_kernel(stream.fileno(), out, copied, at_once=_PORTION)
+                block = bytearray(_BLOCK)
+                while count := stream.readinto(block):
+                    _write(out, memoryview(block)[:count])
+                    copied(count)
+        hashed[key] = md5.hexdigest(), sum(each.result() for each in sums)
 
     def _make_folder(self, folder: str) -> None:
         if folder in self._made:
