@@ -142,6 +142,23 @@ def test_a_cipher_that_the_processor_knows(talkative: Sftp, tmp_path: Path, monk
         assert re.findall(names, (server.folder / "log").read_text()[before:]) == [cipher], (command, config)
 
 
+def test_an_ssh_that_does_not_tell_its_settings(
+    ssh: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is done without, and nothing stays behind."""
+    monkeypatch.setattr(sftp, "_has_aes", lambda: True)
+    monkeypatch.setattr(sftp, "_PATIENT", 0.2)
+    seconds = 100000 + os.getpid()
+    backend = open_backend(
+        ssh(f'case " $* " in *" -G "*) sleep {seconds}; exit;; *Ciphers*) exit 1;; esac; exec {SERVER}'),
+        {},
+        str(tmp_path),
+    )
+    assert backend.head(["x"]) == {}
+    backend.close()
+    assert f"sleep {seconds}" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 3 MiB."""

@@ -12,6 +12,7 @@ import posixpath
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -369,7 +370,7 @@ class SftpBackend(OnlySizes):
         asked = [
             subprocess.Popen(
                 [*self._program("ssh"), *self._options, *more, "-G", "--", self._host],
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
             )
             for more in ((), ("-F", "none"))
         ]  # fmt: skip
@@ -377,9 +378,11 @@ class SftpBackend(OnlySizes):
         for process in asked:
             try:
                 said = process.communicate(timeout=_PATIENT)[0]
-            except subprocess.TimeoutExpired:
-                process.kill()
-                said = process.communicate()[0]
+            except subprocess.TimeoutExpired:  # something else in place of ssh, and what it started
+                said = b""
+                with contextlib.suppress(OSError):
+                    os.killpg(process.pid, signal.SIGKILL) if os.name != "nt" else process.kill()
+                process.communicate()
             names = re.search(rb"^ciphers (\S+)$", said, re.MULTILINE)
             found.append(names[1].decode("ascii", "replace").split(",") if names else [])
         return found[0], found[1]
