@@ -230,6 +230,8 @@ class SftpBackend(OnlySizes):
             yield key, None if error is None or error.absent else error
 
     def close(self) -> None:
+        for session in self._all:
+            session.hang_up()
         for session in reversed(self._all):  # the first one's ssh holds the connection
             session.end()
         if self._folder is not None:
@@ -439,7 +441,7 @@ def _sweep(base: str) -> None:
     if os.name == "nt":
         return
     for name in os.listdir(base):
-        found = re.match(r"gs-(\d+)-", name)
+        found = re.match(r"gs-(\d+)-", name) if name.startswith("gs-") else None
         if found is None:
             continue
         path = os.path.join(base, name)

@@ -215,11 +215,15 @@ class Session:
             self.can_read = min(can_read or _BLOCK, _BIGGEST)
             self.can_write = min(can_write or _BLOCK, _BIGGEST)
 
-    def end(self) -> None:
+    def hang_up(self) -> None:
+        """Say that nothing more is asked; its ssh will end."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+
+    def end(self) -> None:
+        self.hang_up()
         try:
             self._process.wait(0.5)
         except subprocess.TimeoutExpired:
@@ -250,7 +254,6 @@ class Session:
                     yield from self._go_on(one, None, running)
                 if not self._asked:
                     return
-                self._flush()
                 answer = Answer(self._receive(stop))
                 try:
                     one, size, is_small = self._asked.pop(answer.number)
@@ -306,7 +309,8 @@ class Session:
         self._out.clear()
 
     def _receive(self, stop: threading.Event) -> memoryview:
-        """The next packet, valid until the next call."""
+        """The next packet, valid until the next call. What was asked is sent when there is none yet: many small questions
+        together cost ssh, and the server, much less than each alone."""
         needed = 4
         while True:
             have = self._end - self._start
@@ -319,6 +323,8 @@ class Session:
                 if have >= needed:
                     self._start += needed
                     return self._view[self._start - length : self._start]
+            if self._out:
+                self._flush()
             if not have:
                 self._start = self._end = 0
             elif self._start + needed > len(self._in):
