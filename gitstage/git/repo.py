@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from gitstage import fs
-from gitstage.errors import Busy, ConfigError, GitstageError, NoProject
+from gitstage.errors import Busy, ConfigError, GitstageError, NoProject, SystemFailure
 from gitstage.git.ignorefile import ignore_line, own_lines, with_lines, without_lines
 from gitstage.git.program import (
     EMPTY_TREE,
@@ -304,21 +304,22 @@ class Repo:
 
         Returns the .gitignore files that changed. Raises GitstageError, and changes nothing, if that cannot be done.
         """
-        ignored = self.ignored(paths)
-        missing = [path for path in dict.fromkeys(paths) if path not in ignored]
+        missing = self._not_ignored(paths)
         files: dict[str, list[bytes]] = {}
         for path in missing:
-            folder, _, name = path.rpartition("/")
             fs.components(path)
-            files.setdefault(f"{folder}/.gitignore" if folder else ".gitignore", []).append(
-                ignore_line(os.fsencode(name))
-            )
+            file, name = _beside(path)
+            files.setdefault(file, []).append(name)
         before = {file: self._read(file) for file in files}
+        if any(_has_lines(before[file] or b"", names) for file, names in files.items()):
+            again = self._not_ignored(missing)  # for Git is silent about a .gitignore that it could not read
+            if again != missing:
+                return self.ignore_all(again)
         try:
-            for file, lines in files.items():
+            for file, names in files.items():
                 target = self._absolute(file)
                 os.makedirs(os.path.dirname(target), exist_ok=True)
-                fs.atomic_write(target, with_lines(before[file] or b"", lines))
+                fs.atomic_write(target, with_lines(before[file] or b"", [ignore_line(name) for name in names]))
             left = sorted(set(missing) - self.ignored(missing)) if missing else []
             if left:
                 raise GitstageError(f"{left[0]}: Git does not ignore it, whatever its .gitignore says")
@@ -328,14 +329,17 @@ class Repo:
             raise
         return list(files)
 
+    def _not_ignored(self, paths: Collection[str]) -> list[str]:
+        ignored = self.ignored(paths)
+        return [path for path in dict.fromkeys(paths) if path not in ignored]
+
     def unignore(self, path: str) -> str | None:
         """Remove the line that `ignore` wrote for `path`. Returns the .gitignore file that this changed or deleted."""
-        folder, _, name = path.rpartition("/")
-        file = f"{folder}/.gitignore" if folder else ".gitignore"
+        file, name = _beside(path)
         data = self._read(file)
         if data is None:
             return None
-        left = without_lines(data, own_lines(os.fsencode(name)))
+        left = without_lines(data, own_lines(name))
         if left == data:
             return None
         self._write(file, left or None)
@@ -373,7 +377,8 @@ class Repo:
     def add(self, paths: Collection[str]) -> None:
         """Stage files, or that they are gone. Waits a little for another process; then raises Busy.
 
-        In the hook of `git commit PATH`, where Git builds a second index, both are changed.
+        In the hook of `git commit PATH`, where Git builds a second index, both are changed. Raises SystemFailure if Git
+        passed over one of them.
         """
         gone = {path for path in paths if not fs.exists(self._absolute(path))}
         gone -= self.tracked(gone).keys() if gone else set()
@@ -383,6 +388,10 @@ class Repo:
         self._add(given, {})
         if os.path.basename(self.index_path).startswith("next-index-"):
             self._add(given, {"GIT_INDEX_FILE": os.path.join(self.git_dir, "index.lock")})
+        staged = self.tracked(given)  # Git passes over what it cannot look at, and says that all is well
+        for path in given:
+            if path not in staged and fs.is_file(self._absolute(path)):
+                raise SystemFailure(f"git add: {path}: Git passed over it")
 
     def _add(self, paths: Sequence[str], env: Mapping[str, str]) -> None:
         command = ["--literal-pathspecs", "add", "--pathspec-from-file=-", "--pathspec-file-nul"]
@@ -597,6 +606,18 @@ class Repo:
         if done.returncode:  # before Git 2.36
             fields = os.fsdecode(self.git("worktree", "list", "--porcelain")).split("\n")
         return _worktrees(fields)
+
+
+def _beside(path: str) -> tuple[str, bytes]:
+    """The .gitignore in the folder of `path`, and the name that `path` has there."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.gitignore" if folder else ".gitignore", os.fsencode(name)
+
+
+def _has_lines(data: bytes, names: Iterable[bytes]) -> bool:
+    """Does a .gitignore have a line for one of `names`, whatever comes after it?"""
+    lines = {line.rstrip(b"\r") for line in data.split(b"\n")}
+    return any(not lines.isdisjoint(own_lines(name)) for name in names)
 
 
 def _attribute_files(entries: Iterable[Entry]) -> list[Entry]:

@@ -27,12 +27,14 @@ class Scenario:
     """`build` prepares the project that `base` made; then `argv` is struck, a verb of git-stage or "git ...".
 
     `steps`: the command writes several pipeline files, or one more than once, so that there are states between.
+    `project`: where it works, if that is not the project that `base` made; what it leaves there is tidied by a `gc` there.
     """
 
     name: str
     argv: tuple[str, ...]
     build: Callable[[Repo], None] = lambda repo: None
     steps: bool = False
+    project: str = ""
 
     @property
     def verb(self) -> str:
@@ -213,7 +215,7 @@ def unneeded(repo: Repo) -> None:
 
 NEW = ("run", "-q", "-n", "n", "-d", "src", "-o", "n", "cp src n")
 SCENARIOS = (
-    Scenario("init", ("init", "-q", "--subdir", "sub"), lambda repo: (repo.path / "sub").mkdir()),
+    Scenario("init", ("init", "-q", "--subdir", "sub"), lambda repo: (repo.path / "sub").mkdir(), project="sub"),
     Scenario("run", NEW),
     Scenario("run: over what nothing has", (*NEW[:-3], "-o", "out2", "cp src out2"), lambda repo: repo.write({"out2": "?\n"})),
     Scenario("run: no-exec", ("run", "--no-exec", *NEW[1:])),

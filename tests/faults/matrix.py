@@ -44,8 +44,10 @@ OWN_STATE = (
     r"(memo|pushed)\.db(-wal|-shm|-journal)?|outputs\.json|folders-made|boot|checked|judged|stamp(\.index)?"
     r"|(clones|runs|hooks|unresolved)(/.*)?"
 )
+TMP = re.compile(r"btime|lock|rwlock|rwlock\.lock|gitstage|gitstage/(kept|corrupt|undo)(/.*)?")
 ALLOWED = {
-    "repo/.dvc/tmp": re.compile(r"btime|lock|rwlock|rwlock\.lock|gitstage|gitstage/(kept|corrupt|undo)(/.*)?"),
+    "repo/.dvc/tmp": TMP,
+    "repo/sub/.dvc/tmp": TMP,
     "repo/.git/gitstage": re.compile(OWN_STATE),
 }
 """What may stay there, relative to each."""
@@ -94,11 +96,11 @@ class Stage:
         self.forked.close()
         self.injector.close()
 
-    def call(self, argv: Sequence[str]) -> Said:
+    def call(self, argv: Sequence[str], project: str = "") -> Said:
         if "gc" in argv:
             time.sleep(0.03)  # it spares what was written in the same tick of the clock
         if argv[0] != "git":
-            return self.forked(argv, self.repo.path, {})
+            return self.forked(argv, self.repo.path / project, {})
         env = self.env | self.injector.env
         got = subprocess.Popen(
             argv, cwd=self.repo.path, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -147,7 +149,7 @@ class Matrix:
         self.end = state(stage.top)
         self.new = metadata(stage.top)
         self.may_go = self.content_before.keys() - contents(stage.top).keys()
-        self.gc = stage.call(["gc", "-w", "-f"]).code
+        self.gc = self._clean().code
         self.names = names(stage.top) | set(names(self.template))
         self.seen: set[str] = set()
         self.spared = "git" if scenario.argv[0] == "git" else ""  # what befalls Git itself is Git's to mend
@@ -246,13 +248,21 @@ class Matrix:
             elif now != self.end:
                 wrong.append("run again: " + "; ".join(different(self.end, now))[:600])
         wrong += [f"lost in the end: {path}" for path in self._lost()]
-        cleaned = stage.call(["gc", "-w", "-f"])
+        cleaned = self._clean()
         if cleaned.code != self.gc:
             wrong.append(f"then gc: exit {cleaned.code} instead of {self.gc}: {cleaned.err}")
         left = sorted(names(stage.top) - self.names)
         if left:
             wrong.append(f"left behind: {', '.join(left)}")
         return wrong
+
+    def _clean(self) -> Said:
+        """`gc` in the project, and in the other one where the command works."""
+        cleaned = self.stage.call(["gc", "-w", "-f"])
+        other = self.scenario.project
+        if other and cleaned.code == 0 and (self.stage.repo.path / other / ".dvc").exists():
+            cleaned = self.stage.call(["gc", "-w", "-f"], other)
+        return cleaned
 
     def _lost(self) -> list[str]:
         now = contents(self.stage.top)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import support
 
-from gitstage.errors import Busy, ConfigError, GitstageError, NoProject
+from gitstage.errors import Busy, ConfigError, GitstageError, NoProject, SystemFailure
 from gitstage.fs import UnsafePath
 from gitstage.git import LOCAL_ENV, Repo, clean_env
 from gitstage.git.program import chunks
@@ -378,6 +379,17 @@ class TestIgnore:
         assert git.ignore_all(paths) == []
         assert git.ignore_all([]) == []
 
+    def test_a_gitignore_that_git_could_not_read(self, repo: support.Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Git says nothing of it: a line that is there is no reason to write another."""
+        git = opened(repo)
+        repo.write({".gitignore": "/a\r\n/b\n/c\n!/c\n"})
+        answers = [set[str]()]
+        ask = git.ignored
+        monkeypatch.setattr(git, "ignored", lambda paths: answers.pop() if answers else ask(paths))
+        assert git.ignore_all(["a", "b"]) == []
+        assert git.ignore_all(["b", "c", "d"]) == [".gitignore"]
+        assert repo.read(".gitignore") == "/a\r\n/b\n/c\n!/c\n/c\n/d\n"
+
     def test_hostile_paths(self, repo: support.Repo, tmp_path: Path) -> None:
         git = opened(repo)
         (tmp_path / "elsewhere").mkdir()
@@ -430,6 +442,22 @@ class TestAdd:
         repo.write({".gitignore": "x\n", "x": ""})
         with pytest.raises(GitstageError, match="git add: The following paths are ignored"):
             opened(repo).add(["x"])
+
+    def test_what_git_passes_over_is_said(self, repo: support.Repo, tmp_path: Path) -> None:
+        """It does so, and exits with 0, if it cannot look at a folder."""
+        repo.write({"seen": "", "sub/passed over": ""})
+        git = opened(repo)
+        program = tmp_path / "git"
+        program.write_text(
+            f'#!/bin/sh\ncase " $* " in *" add "*) printf "seen\\0";; *) cat;; esac | {shutil.which("git")} "$@"\n'
+        )
+        program.chmod(0o755)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("GITSTAGE_REAL_GIT", str(program))
+            with pytest.raises(SystemFailure, match=r"^git add: sub/passed over: Git passed over it"):
+                git.add(["seen", "sub/passed over"])
+        git.add(["seen", "sub/passed over"])
+        assert repo.git("ls-files") == "seen\nsub/passed over\n"
 
     def test_waits_for_a_lock(self, repo: support.Repo) -> None:
         repo.write({"x": ""})
