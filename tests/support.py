@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +281,33 @@ def new_repo(path: Path, env: Mapping[str, str]) -> Repo:
     made = Repo(path, env)
     made.git("init", "-q", "-b", "main")
     return made
+
+
+def conflict(repo: Repo, pipeline: str, theirs: str, ours: str) -> None:
+    """A merge into `main` that stops: to the dvc.yaml of the text `pipeline`, branch `theirs` and `main` each added lines."""
+    repo.git("checkout", "-q", "-b", "theirs")
+    repo.write({"dvc.yaml": pipeline + theirs})
+    repo.commit("theirs")
+    repo.git("checkout", "-q", "main")
+    repo.write({"dvc.yaml": pipeline + ours})
+    repo.commit("ours")
+    assert repo.run("git", "merge", "-q", "theirs").returncode
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, *args: str) -> Iterator[bool]:
+    """Mount something on `folder` for as long as this lasts; tells whether that is allowed here. `args`: of mount."""
+    done = subprocess.run(["mount", *args, folder], capture_output=True, check=False).returncode == 0
+    try:
+        yield done
+    finally:
+        if done:
+            subprocess.run(["umount", "-l", folder], check=True)
+
+
+def small_disk(folder: Path, size: str) -> contextlib.AbstractContextManager[bool]:
+    """A file system on `folder` of `size`, as in "8m". As `mounted`."""
+    return mounted(folder, "-t", "tmpfs", "-o", f"size={size}", "none")
 
 
 def differences(expected: Any, found: Any, path: str = "") -> list[str]:

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from support import Repo, md5
+from support import Repo, conflict, md5
 
 PIPELINE = """stages:
   s:
@@ -177,13 +177,8 @@ def autostage(repo: Repo) -> None:
 def conflicted(repo: Repo) -> None:
     """A merge with a conflict in dvc.yaml that `resolve` can settle."""
     repo.git("config", "merge.conflictStyle", "diff3")
-    repo.git("checkout", "-q", "-b", "theirs")
-    repo.write({"dvc.yaml": PIPELINE + "  u:\n    cmd: cp src u\n    deps: [src]\n    outs: [u]\n"})
-    repo.commit("u")
-    repo.git("checkout", "-q", "main")
-    repo.write({"dvc.yaml": PIPELINE + "  v:\n    cmd: cp src v\n    deps: [src]\n    outs: [v]\n"})
-    repo.commit("v")
-    repo.git("merge", "-q", "theirs", check=False)
+    theirs, ours = (f"  {name}:\n    cmd: cp src {name}\n    deps: [src]\n    outs: [{name}]\n" for name in "uv")
+    conflict(repo, PIPELINE, theirs, ours)
 
 
 def three_versions(repo: Repo) -> None:

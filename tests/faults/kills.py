@@ -18,6 +18,7 @@ if __name__ == "__main__":
 
 from fault_scenarios import SCENARIOS
 from matrix import Matrix, Stage, Tally
+from played import emptied, verdict
 
 AT_ONCE = 10
 """Kills of one scenario before the next is chosen."""
@@ -47,19 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm/faults-kills"))
     options = parser.parse_args(argv)
-    os.umask(0o022)
-    shutil.rmtree(options.folder, ignore_errors=True)
-    options.folder.mkdir(parents=True)
-    stage = Stage(options.folder)
+    stage = Stage(emptied(options.folder))
     try:
         tally = play(stage, options.kills, options.seed, lambda line: print(line, flush=True))
     finally:
         stage.close()
         shutil.rmtree(options.folder, ignore_errors=True)
-    for line in tally.violations:
-        print("WRONG", line)
-    print(f"{tally.struck} killed of {tally.tried} started, {len(tally.violations)} violations")
-    return 1 if tally.violations else 0
+    return verdict(f"{tally.struck} killed of {tally.tried} started", tally.violations)
 
 
 if __name__ == "__main__":

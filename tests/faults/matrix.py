@@ -27,6 +27,7 @@ if __name__ == "__main__":
 from fault_scenarios import SCENARIOS, Scenario, base
 from forked import Forked, Said
 from injector import FAULTS, Fault, Injector
+from played import emptied
 from support import Repo, kill_group, md5, picture, sealed_environment
 
 from gitstage.errors import EXIT_CODES
@@ -374,10 +375,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", type=int, help="this position alone")
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm/faults-matrix"), help="where it is played")
     options = parser.parse_args(argv)
-    os.umask(0o022)
-    shutil.rmtree(options.folder, ignore_errors=True)
-    options.folder.mkdir(parents=True)
-    stage = Stage(options.folder)
+    stage = Stage(emptied(options.folder))
     total: Counter[str] = Counter()
     started = time.monotonic()
     try:

@@ -9,7 +9,6 @@ import argparse
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import yaml
+from played import emptied, verdict
 from support import Repo, kill_group, md5, new_repo, sealed_environment
 
 DOCUMENTED = {
@@ -207,19 +207,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--kill", action="store_true", help="a third of the commands is killed at a random moment")
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm/faults-races"))
     options = parser.parse_args(argv)
-    shutil.rmtree(options.folder, ignore_errors=True)
-    options.folder.mkdir(parents=True)
-    repo = project(options.folder, options.processes)
+    repo = project(emptied(options.folder), options.processes)
     trees = [second_tree(repo)] if options.worktrees else []
     tally = play(
         repo, options.seconds, options.processes, options.seed, dvc=options.dvc, kill=options.kill, trees=trees
     )  # fmt: skip
     for name, count in sorted(tally.done.items()):
         print(f"{count:5} {name}")
-    for line in tally.wrong:
-        print("WRONG", line)
-    print(f"{sum(tally.done.values())} commands, {len(tally.wrong)} violations")
-    return 1 if tally.wrong else 0
+    return verdict(f"{sum(tally.done.values())} commands", tally.wrong)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Repo, md5, wait_until
+from support import Repo, conflict, md5, wait_until
 
 from gitstage import cache as cache_module
 from gitstage import fs
@@ -314,14 +314,7 @@ def test_a_clone_for_imports_that_was_half_made(ran: Repo, tmp_path: Path) -> No
 
 
 def test_resolve_that_died_before_it_staged(ran: Repo) -> None:
-    text = ran.read("dvc.yaml")
-    ran.git("checkout", "-q", "-b", "theirs")
-    ran.write({"dvc.yaml": text + "  u:\n    cmd: echo u\n"})
-    ran.commit("u")
-    ran.git("checkout", "-q", "main")
-    ran.write({"dvc.yaml": text + "  v:\n    cmd: echo v\n"})
-    ran.commit("v")
-    assert ran.run("git", "merge", "-q", "theirs").returncode
+    conflict(ran, ran.read("dvc.yaml"), "  u:\n    cmd: echo u\n", "  v:\n    cmd: echo v\n")
     index = (ran.path / ".git/index").read_bytes()
     ran.stage("resolve", check=True)
     merged = ran.read("dvc.yaml")

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from support import Repo
+from support import Repo, mounted, small_disk
 from test_kill import everything, lost, whole_cache
 
 
-def mount(*args: str) -> bool:
-    return subprocess.run(["mount", *args], capture_output=True, check=False).returncode == 0
-
-
 def can_mount() -> bool:
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"mount-{os.getpid()}"
-    folder.mkdir()
-    try:
-        done = mount("-t", "tmpfs", "-o", "size=64k", "none", str(folder))
-        if done:
-            subprocess.run(["umount", folder], check=True)
+    with tempfile.TemporaryDirectory() as folder, small_disk(Path(folder), "64k") as done:
         return done
-    finally:
-        folder.rmdir()
 
 
 MOUNTS = can_mount()
@@ -48,18 +38,14 @@ def small(
 ) -> Iterator[Small]:
     place = tmp_path / "disk"
     place.mkdir()
-    if request.param == "tmpfs":
-        assert mount("-t", "tmpfs", "-o", "size=8m", "none", str(place))
-    try:
-        shutil.copytree(ran_template, place / "repo", symlinks=True)
-        repo = Repo(place / "repo", environment)
-        limit = (
-            ["sh", "-c", 'ulimit -f 64; PYTHONDONTWRITEBYTECODE=1 exec "$@"', "sh"] if request.param == "limit" else []
-        )  # of 512 or 1024 bytes
-        yield Small(repo, limit)
-    finally:
+    limit: list[str] = []
+    with contextlib.ExitStack() as stack:
         if request.param == "tmpfs":
-            subprocess.run(["umount", "-l", place], check=True)
+            assert stack.enter_context(small_disk(place, "8m"))
+        else:  # of 512 or 1024 bytes
+            limit = ["sh", "-c", 'ulimit -f 64; PYTHONDONTWRITEBYTECODE=1 exec "$@"', "sh"]
+        shutil.copytree(ran_template, place / "repo", symlinks=True)
+        yield Small(Repo(place / "repo", environment), limit)
 
 
 def fill(repo: Repo, prefix: Sequence[str]) -> None:
@@ -110,10 +96,9 @@ def test_full(small: Small) -> None:
 def read_only(ran: Repo) -> Iterator[Repo]:
     """A project that nobody can write to, at once."""
     if MOUNTS:
-        assert mount("--bind", str(ran.path), str(ran.path))
-        assert mount("-o", "remount,bind,ro", str(ran.path))
-        yield ran
-        subprocess.run(["umount", "-l", ran.path], check=True)
+        with mounted(ran.path, "--bind", str(ran.path)):
+            subprocess.run(["mount", "-o", "remount,bind,ro", ran.path], check=True)
+            yield ran
     else:
         subprocess.run(["chmod", "-R", "a-w", ran.path], check=True)
         yield ran

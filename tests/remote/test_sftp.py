@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from servers import SSHD, Sftp
-from support import Repo
+from support import Repo, small_disk
 from test_backends import ignore, objects, some, stored
 
 from gitstage.remote.backend import Hashed, RemoteError
@@ -160,33 +160,32 @@ def test_an_ssh_that_does_not_tell_its_settings(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 3 MiB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", folder], check=False, capture_output=True)
-    if made.returncode:
-        pytest.skip("needs the right to mount a file system; run the tests as root")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    with small_disk(folder, "3m") as done:
+        if not done:
+            pytest.skip("needs the right to mount a file system; run the tests as root")
+        yield folder
 
 
-def test_a_full_disk_of_the_server(ssh: Callable[[str], str], small_disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_of_the_server(ssh: Callable[[str], str], small: Path, tmp_path: Path) -> None:
     contents = {**some(20), "files/md5/bb/1ebig": os.urandom(5 << 20)}
     items = stored(tmp_path / "from", contents)
-    (tmp_path / "remote").symlink_to(small_disk)
+    (tmp_path / "remote").symlink_to(small)
     url = ssh(f"exec {SERVER}")
     backend = open_backend(url, {}, str(tmp_path))
     answers = dict(backend.put(items, ignore))
     error = answers.pop("files/md5/bb/1ebig")
     assert error is not None and str(error).endswith("/remote: files/md5/bb/1ebig: No space left on the server")
     assert set(answers.values()) == {None}
-    assert files(small_disk) == some(20)
+    assert files(small) == some(20)
     assert all(error is None for _, error in backend.put(items[:20], ignore))  # the session goes on
     backend.close()
 
 
-def test_a_full_disk_here(ssh: Callable[[str], str], ran: Repo, small_disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_here(ssh: Callable[[str], str], ran: Repo, small: Path, tmp_path: Path) -> None:
     """What fits arrives; when there is room again, the rest does."""
     ran.write({"big": os.urandom(5 << 20), "little": "little\n"})
     ran.stage("add", "big", "little", check=True)
@@ -195,17 +194,17 @@ def test_a_full_disk_here(ssh: Callable[[str], str], ran: Repo, small_disk: Path
     ran.stage("push", check=True)
     whole = {name: data for name, data in files(ran.path / ".dvc/cache").items() if not name.startswith("runs/")}
     subprocess.run(["rm", "-rf", ran.path / ".dvc/cache", ran.path / "big"], check=True)
-    (ran.path / ".dvc/cache").symlink_to(small_disk)
+    (ran.path / ".dvc/cache").symlink_to(small)
     got = ran.stage("pull", "-q")  # which is no reason to be silent about what failed
     assert got.returncode != 0 and "No space left on device" in got.stderr and "Traceback" not in got.stderr
     assert "big" in got.stderr
-    found = files(small_disk)
+    found = files(small)
     assert found.keys() < whole.keys() and found.items() <= whole.items()
     assert not (ran.path / "big").exists()
-    subprocess.run(["mount", "-o", "remount,size=30m", small_disk], check=True)
+    subprocess.run(["mount", "-o", "remount,size=30m", small], check=True)
     ran.stage("pull", check=True)
     assert (ran.path / "big").stat().st_size == 5 << 20
-    assert files(small_disk).keys() == whole.keys()
+    assert files(small).keys() == whole.keys()
 
 
 def test_a_transfer_that_breaks_off_is_tried_again(
