@@ -505,7 +505,7 @@ class Project:
             return []
         inside = [self.in_repo(path) for path in self._inside(outputs)]
         changed = self.repo.ignore_all(inside)
-        if self.config.autostage:  # an earlier command may have died before it staged them
+        if self.config.autostage:  # also those that an earlier command changed, if it died before it staged them
             files = dict.fromkeys(posixpath.join(posixpath.dirname(path), ".gitignore") for path in inside)
             changed += [
                 file for file in files if file not in changed and fs.is_file(os.path.join(self.repo.top or "", file))

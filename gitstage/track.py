@@ -143,7 +143,8 @@ def _add_whole(
         raise GitstageError(f"{path}: does not exist")
     if commit and relink:
         store.relink(path, measured)
-    written += project.ignore([] if is_ignored else [path])
+    if not is_ignored or project.config.autostage:  # an earlier command may have died before it staged .gitignore
+        written += project.ignore([path])
     file = stage.file if stage is not None else path + ".dvc"
     others = [(o, _recorded_content(stage, o)) for o in stage.outs if o is not out] if stage is not None else []
     yield from write_data_file(project, file, [*others, (out, measured.content)], written)

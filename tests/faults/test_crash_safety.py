@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from gitstage.errors import SystemFailure
 from gitstage.fs import Root, Scratch, atomic_write
 from gitstage.memo import Memo
 from gitstage.processes import is_running
+from gitstage.project import Project
 
 
 @pytest.fixture
@@ -61,18 +64,26 @@ def refuse(*args: object, **kwargs: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-def change_all(scratch: Scratch, tmp_path: Path) -> None:
-    """Move `out` away and `data` to `new`; write, change and delete metadata."""
+def change_all(scratch: Scratch, tmp_path: Path) -> Iterator[None]:
+    """Move `out` away and `data` to `new`; write, change and delete metadata. Yields when each is done."""
     tree = tmp_path / "tree"
     fs.use_scratch(scratch)
     scratch.move_aside("out")
+    yield
     scratch.about_to_make("new", "data")
     os.rename(tree / "data", tree / "new")
-    atomic_write(str(tree / "made.dvc"), b"made")
-    atomic_write(str(tree / "dvc.yaml"), b"new")
-    atomic_write(str(tree / "dvc.yaml"), b"newer")
+    yield
+    for name, data in (("made.dvc", b"made"), ("dvc.yaml", b"new"), ("dvc.yaml", b"newer")):
+        atomic_write(str(tree / name), data)
+        yield
     fs.about_to_change(str(tree / "gone.dvc"), None)
     os.unlink(tree / "gone.dvc")
+    yield
+    fs.use_scratch(None)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
 
 
 BEFORE = {"out": "out", "data": "data", "dvc.yaml": "old", "gone.dvc": "gone"}
@@ -86,10 +97,10 @@ def test_all_or_nothing(scratch: Scratch, tmp_path: Path, monkeypatch: pytest.Mo
     kept = f"{scratch.parent}/kept"
     whole = scratch.whole(kept)
     whole.__enter__()
-    change_all(scratch, tmp_path)
+    for _ in change_all(scratch, tmp_path):
+        pass
     scratch.keep("out", f"{kept}/verb")
     scratch.forget()
-    fs.use_scratch(None)
     if how == "fails":
         error = SystemFailure("the disk is gone")
         assert not whole.__exit__(type(error), error, None)
@@ -104,27 +115,41 @@ def test_all_or_nothing(scratch: Scratch, tmp_path: Path, monkeypatch: pytest.Mo
         Scratch(scratch.parent, scratch.root).sweep(kept)
     else:
         scratch.close()
-    found = {path.name: path.read_text() for path in tree.iterdir()}
     if how in ("fails", "dies"):
-        assert found == BEFORE
+        assert contents(tree) == BEFORE
     else:
-        assert found == {"new": "data", "made.dvc": "made", "dvc.yaml": "newer"}
+        assert contents(tree) == {"new": "data", "made.dvc": "made", "dvc.yaml": "newer"}
         assert Path(kept, "verb/out").read_text() == "out"
     assert [name for name in os.listdir(scratch.parent) if name != "kept"] == []
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_nothing_is_done_before_it_is_written_down(scratch: Scratch, tmp_path: Path, step: int) -> None:
+    for name, text in BEFORE.items():
+        (tmp_path / "tree" / name).write_text(text)
+    whole = scratch.whole(str(tmp_path / "kept"))
+    whole.__enter__()
+    for _ in itertools.islice(change_all(scratch, tmp_path), step + 1):
+        pass
+    assert contents(tmp_path / "tree") != BEFORE
+    fs.use_scratch(None)
+    died(scratch)
+    swept(scratch, tmp_path)
+    assert contents(tmp_path / "tree") == BEFORE
 
 
 def test_what_the_user_changed_after_the_crash_is_not_taken_back(scratch: Scratch, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     for name, text in BEFORE.items():
         (tree / name).write_text(text)
-    scratch.whole(str(tmp_path / "kept")).__enter__()
-    change_all(scratch, tmp_path)
-    fs.use_scratch(None)
+    whole = scratch.whole(str(tmp_path / "kept"))
+    whole.__enter__()
+    for _ in change_all(scratch, tmp_path):
+        pass
     died(scratch)
     (tree / "dvc.yaml").write_text("edited")
     swept(scratch, tmp_path)
-    assert (tree / "dvc.yaml").read_text() == "edited"
-    assert (tree / "out").read_text() == "out"
+    assert contents(tree) == BEFORE | {"dvc.yaml": "edited"}
 
 
 def test_a_journal_that_a_power_failure_emptied(scratch: Scratch, tmp_path: Path) -> None:
@@ -267,13 +292,23 @@ def test_an_object_that_is_relied_on_looks_young(cache: Cache, tmp_path: Path, m
     assert os.stat(cache.path(digest)).st_ctime_ns > before
 
 
-def test_the_first_command_after_a_start(ran: Repo) -> None:
+def test_the_first_command_after_a_start(ran: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     note = ran.path / ".git/gitstage/boot"
     ran.stage("status", check=True)
     os.utime(note, (1, 1))  # of an earlier start
-    os.utime(ran.object(md5("one\n")).parent, (2, 2))
     ran.stage("status", check=True)
     assert note.stat().st_mtime > 1
+    digest = Digest.parse(md5("one\n"))
+    damaged = ran.object(digest.hex)
+    damaged.chmod(0o644)
+    damaged.write_text("two\n")
+    damaged.chmod(0o444)
+    monkeypatch.setattr(fs, "booted_at", lambda: time.time_ns() + 1_000_000_000)
+    with Project(str(ran.path)) as project:
+        assert project.cache.has(digest)  # its mode says so
+        os.utime(note, (1, 1))
+        project.sweep()
+        assert not project.cache.has(digest)
 
 
 # -- commands that died ----------------------------------------------------------------------------------------------
@@ -326,11 +361,12 @@ def test_resolve_that_died_before_it_staged(ran: Repo) -> None:
 
 def test_autostage_catches_up(ran: Repo) -> None:
     ran.stage("config", "core.autostage", "true", check=True)
-    ran.write({"data": "changed\n"})
-    ran.stage("add", "data", check=True)
+    ran.write({"data": "changed\n", "new": "new\n"})
+    ran.stage("add", "data", "new", check=True)
     ran.git("reset", "-q")  # as if it had died before it staged
-    ran.stage("add", "data", check=True)
+    ran.stage("add", "data", "new", check=True)
     assert ran.git("diff", "--name-only") == ".dvc/config\n"
+    assert ran.git("diff", "--name-only", "--cached") == ".gitignore\ndata.dvc\nnew.dvc\n"
 
 
 def test_a_repository_that_cannot_be_read_is_not_taken_for_none(ran: Repo) -> None:
