@@ -573,6 +573,9 @@ def _names(section: tuple[str, ...]) -> tuple[str, str | None]:
 
 def _lines(text: str, path: str) -> Iterator[_Line]:
     physical = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if "\0" in text:  # most settings are paths, addresses or passed on to programs
+        at = next(at for at, line in enumerate(physical, 1) if "\0" in line)
+        raise ConfigError(f"{path}:{at}: a NUL byte")
     section: tuple[str, ...] = ()
     number = 0
     while number < len(physical):

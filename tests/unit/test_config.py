@@ -345,6 +345,7 @@ def test_values_of_every_kind(written: str, expected: str | list[str]) -> None:
         ('[a]\nx = """a""" b\n', 2, "text after the value of x: b"),
         ('[a]\nx = """a\nb""" c\n', 3, "text after the value of x: c"),
         ("[a]\nx = a\\\n  b\n", 3, "neither a section"),
+        ("[a]\nx = '''a\n~\0/b'''\n", 3, "a NUL byte"),
     ],
 )
 def test_syntax_errors(text: str, line: int, message: str) -> None:
