@@ -160,7 +160,12 @@ def relative(path: str, cwd: str) -> str:
 
 
 def join(folder: str, path: str) -> str:
-    """`path` as written in folder `folder`, relative to the root; absolute and remote paths stay."""
+    """`path` as written in folder `folder`, relative to the root; absolute and remote paths stay.
+
+    Raises PipelineError for one with a NUL byte, which a variable of a template may bring along: no system has such files.
+    """
+    if "\0" in path:
+        raise PipelineError(f"{path!r}: a NUL byte in a path")
     if path.startswith("//"):  # which POSIX leaves to each system, and posixpath.dirname never ends at
         path = "/" + path.lstrip("/")
     return path if path.startswith("/") or "://" in path else posixpath.normpath(posixpath.join(folder, path))
@@ -523,6 +528,8 @@ def _stage(one: template.ResolvedStage, path: str, folder: str, locked: Mapping[
         or (isinstance(cmd, list) and not all(isinstance(c, str) for c in cmd))
     ):
         raise PipelineError(f"{where}: cmd must be text or a list of texts, and not empty")
+    if any("\0" in text for text in (one.name, *([cmd] if isinstance(cmd, str) else cmd))):
+        raise PipelineError(f"{where}: a NUL byte in its name or cmd")
     wdir = join(folder, str(given.get("wdir", ".")))
     wdir = "" if wdir == "." else wdir
     spell = _Speller(root, wdir)
@@ -554,7 +561,7 @@ class _Speller:
 
     def __call__(self, text: str) -> tuple[str, str]:
         if text.startswith("/") and is_inside(posixpath.normpath(text), self.root):
-            path = posixpath.relpath(text, self.root)
+            path = join("", posixpath.relpath(text, self.root))
             return path, relative(path, self.wdir)
         return join(self.wdir, text), text
 

@@ -49,6 +49,8 @@ def _any(value: Any) -> None:
 def _text(value: Any) -> None:
     if type(value) is not str:
         raise _expect("a string", value)
+    if "\0" in value:  # no path, command or address has one
+        raise _MismatchError("a NUL byte")
 
 
 def _bool(value: Any) -> None:
@@ -217,6 +219,7 @@ def _stage(value: Any) -> None:
 def _stage_name(value: Any) -> None:
     if type(value) is not str:
         raise _expect("a stage name (quote it if it is one)", value)
+    _text(value)
     if "@" in value:
         raise _MismatchError("a stage name may not contain '@', which stands for a stage of a foreach or matrix group")
 

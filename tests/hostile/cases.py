@@ -103,6 +103,7 @@ def paths() -> list[Case]:
         "root": "/",
         "two-slashes": "//outside/new",
         "three-slashes": "///outside/new",
+        "nul": "a\0b",
         "home": "~/../../outside/x/../../../{top}/home/new",
     }
     cases = []
@@ -124,6 +125,17 @@ def paths() -> list[Case]:
     for name, wdir in wdirs.items():
         cases.append(Case(f"wdir-{name}", {"dvc.yaml": stage(outs=["new"], wdir=wdir)}, ("repro", "commit -f")))
         cases.append(Case(f"data-wdir-{name}", {"x.dvc": data("new", wdir=wdir), **OBJECT}, ("checkout -f",)))
+    nuls: dict[str, dict[str, object]] = {
+        "dep": {"stages": {"s": {"cmd": "touch ran", "deps": ["~a\0"]}}},
+        "name": {"stages": {"s\0": {"cmd": "touch ran"}}},
+        "path-in-variable": {"vars": [{"x": "a\0b"}], "stages": {"s": {"cmd": "touch ran", "deps": ["${x}"]}}},
+        "command-in-variable": {"vars": [{"x": "a\0b"}], "stages": {"s": {"cmd": "touch ran ${x}"}}},
+        "name-in-variable": {"stages": {"s": {"foreach": ["a\0"], "do": {"cmd": "touch ran"}}}},
+    }
+    cases += [
+        Case(f"nul-{name}", {"dvc.yaml": json.dumps(text)}, ("repro", "status"), ("NUL byte",))
+        for name, text in nuls.items()
+    ]
     return cases
 
 
@@ -336,6 +348,7 @@ def settings() -> list[Case]:
         return Case("", files, commands or MAKES, says, **more)  # type: ignore[arg-type]
 
     named = {
+        "nul": config("[cache]\n    dir = ~a\0b\n", says=("NUL byte",)),
         "cache-outside": config("[cache]\n    dir = ../../outside\n", says=("holds other files",)),
         "cache-home": config("[cache]\n    dir = {top}/home\n", says=("holds other files",)),
         "cache-missing": config("[cache]\n    dir = ../../outside/new\n", says=("not there",)),
