@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import Repo, differences, md5
+from support import Repo, conflict, differences, md5, new_repo
 
 
 @pytest.fixture
@@ -88,6 +88,57 @@ def imported(repo: Repo) -> None:
     repo.write({"../elsewhere": "another\n"})
 
 
+def origin(repo: Repo) -> Repo:
+    """Another repository, which has a folder `set`."""
+    made = new_repo(repo.path.parent / "origin", repo.env)
+    made.stage("init", "--no-hooks", check=True)
+    made.write({"set/a": "set a\n", "set/b": "set b\n"})
+    made.stage("add", "set", check=True)
+    made.commit("set")
+    return made
+
+
+def with_origin(repo: Repo) -> None:
+    origin(repo)
+
+
+def in_the_way(repo: Repo) -> None:
+    origin(repo)
+    repo.write({"set": "in no cache\n"}, mode=0o600)
+
+
+def imported_from_git(repo: Repo) -> None:
+    other = origin(repo)
+    repo.stage("import", "../origin", "set", check=True)
+    other.write({"set/a": "another\n"})
+    other.stage("add", "set", check=True)
+    other.commit("another")
+
+
+def pushed(repo: Repo) -> None:
+    repo.stage("remote", "add", "-d", "store", "../store", check=True)
+    repo.stage("push", check=True)
+    repo.remove(".dvc/cache", "data", "dir", "out")
+
+
+def pushed_and_edited(repo: Repo) -> None:
+    pushed(repo)
+    repo.write({"data": "in no cache\n", "dir/a": "edited\n", "dir/mine": "m\n"}, mode=0o640)
+
+
+def conflicting(repo: Repo) -> None:
+    stage = "  {0}:\n    cmd: echo {0}\n".format
+    conflict(repo, repo.read("dvc.yaml"), stage("u"), stage("v"))
+    repo.stage("undo", "--forget", check=True)
+
+
+def of_dvc_2(repo: Repo) -> None:
+    digest = md5("legacy\n")
+    repo.write({"legacy": "legacy\n", "legacy.dvc": f"outs:\n- md5: {digest}\n  size: 7\n  path: legacy\n"})
+    repo.write({f".dvc/cache/{digest[:2]}/{digest[2:]}": "legacy\n"}, mode=0o444)
+    repo.append(".gitignore", "/legacy\n")
+
+
 def unneeded(repo: Repo) -> None:
     repo.stage("remove", "data.dvc", "dir.dvc", check=True)
     repo.commit("without data")
@@ -129,6 +180,13 @@ VERBS: list[tuple[str, Callable[[Repo], None] | None, list[str]]] = [
     ("import-url", None, ["import-url", "../given", "new"]),
     ("import-url --force", another_file, ["import-url", "-f", "../elsewhere", "data"]),
     ("update", imported, ["update", "in.dvc"]),
+    ("import", with_origin, ["import", "../origin", "set"]),
+    ("import --force", in_the_way, ["import", "-f", "../origin", "set"]),
+    ("update, from Git", imported_from_git, ["update", "set.dvc"]),
+    ("pull", pushed, ["pull"]),
+    ("pull --force", pushed_and_edited, ["pull", "--force"]),
+    ("resolve", conflicting, ["resolve"]),
+    ("cache migrate", of_dvc_2, ["cache", "migrate", "--dvc-files"]),
     ("unprotect", linked("hardlink"), ["unprotect", "dir", "data"]),
     ("unprotect symlinks", linked("symlink"), ["unprotect", "data"]),
     ("freeze", None, ["freeze", "s"]),
