@@ -388,9 +388,9 @@ class Repo:
         self._add(given, {})
         if os.path.basename(self.index_path).startswith("next-index-"):
             self._add(given, {"GIT_INDEX_FILE": os.path.join(self.git_dir, "index.lock")})
-        staged = self.tracked(given)  # Git passes over what it cannot look at, and says that all is well
-        for path in given:
-            if path not in staged and fs.is_file(self._absolute(path)):
+        for part in chunks(given):  # Git passes over what it cannot look at, and says that all is well
+            left = split_names(self.git("--literal-pathspecs", "ls-files", "-z", "-o", "-m", "--", *part))
+            for path in set(part).intersection(left):
                 raise SystemFailure(f"git add: {path}: Git passed over it")
 
     def _add(self, paths: Sequence[str], env: Mapping[str, str]) -> None:

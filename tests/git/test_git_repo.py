@@ -445,7 +445,9 @@ class TestAdd:
 
     def test_what_git_passes_over_is_said(self, repo: support.Repo, tmp_path: Path) -> None:
         """It does so, and exits with 0, if it cannot look at a folder."""
-        repo.write({"seen": "", "sub/passed over": ""})
+        repo.write({"sub/tracked": "1"})
+        repo.commit()
+        repo.write({"seen": "", "sub/passed over": "", "sub/tracked": "2"})
         git = opened(repo)
         program = tmp_path / "git"
         program.write_text(
@@ -454,10 +456,11 @@ class TestAdd:
         program.chmod(0o755)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("GITSTAGE_REAL_GIT", str(program))
-            with pytest.raises(SystemFailure, match=r"^git add: sub/passed over: Git passed over it"):
-                git.add(["seen", "sub/passed over"])
-        git.add(["seen", "sub/passed over"])
-        assert repo.git("ls-files") == "seen\nsub/passed over\n"
+            for path in ("sub/passed over", "sub/tracked"):
+                with pytest.raises(SystemFailure, match=rf"^git add: {path}: Git passed over it"):
+                    git.add(["seen", path])
+        git.add(["seen", "sub/passed over", "sub/tracked"])
+        assert repo.git("status", "--porcelain") == 'A  seen\nA  "sub/passed over"\nM  sub/tracked\n'
 
     def test_waits_for_a_lock(self, repo: support.Repo) -> None:
         repo.write({"x": ""})
