@@ -26,8 +26,10 @@ from gitstage.fs import (
     Scratch,
     clone,
     copy_in_kernel,
+    exists,
     force_out,
     in_threads,
+    is_dir,
     look,
 )  # fmt: skip
 from gitstage.memo import Known, Memo, Stamp, is_racy, stamp
@@ -528,7 +530,7 @@ class Cache:
 
     def is_beside(self, folder: str) -> bool:
         """Can objects be renamed into `folder`, which exists?"""
-        return os.path.isdir(self.folder) and os.stat(folder).st_dev == os.stat(self.folder).st_dev
+        return is_dir(self.folder) and os.stat(folder).st_dev == os.stat(self.folder).st_dev
 
     def move_out(self, digest: Digest, target: str) -> None:
         """Move one object, as it is, to the absolute path `target`; a missing one is fine."""
@@ -539,7 +541,7 @@ class Cache:
     def move_in(self, source: str, digest: Digest) -> None:
         """The reverse of `move_out`; an object that is there stays."""
         path = self.path(digest)
-        if os.path.lexists(path):
+        if exists(path):
             return
         self._make_folder(os.path.dirname(path))
         _move(source, path)

@@ -685,7 +685,9 @@ class Scratch:
             names = sorted(os.listdir(self.parent))
         except (FileNotFoundError, NotADirectoryError):
             return []
-        folders = [os.path.join(self.parent, n) for n in names if n.partition("-")[0].isdigit() and "-" in n]
+        folders = [
+            os.path.join(self.parent, n) for n in names if "-" in n and n.isascii() and n.partition("-")[0].isdigit()
+        ]
         return [f for f in folders if f != self._folder]
 
 
@@ -722,7 +724,7 @@ def _read_journal(folder: str) -> _Journal | None:
             return _Journal(json.load(stream))
     except FileNotFoundError:
         return _Journal()
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 

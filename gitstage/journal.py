@@ -9,6 +9,7 @@ Journal.was), last what lies there now. A line that a crash cut off does not cou
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from gitstage.cache import Cache
 from gitstage.digest import Digest, hash_bytes
 from gitstage.errors import ConfigError
-from gitstage.fs import FILE_MODE, Root, Scratch, names, remove_any
+from gitstage.fs import FILE_MODE, Root, Scratch, exists, is_dir, look, names, remove_any
 from gitstage.static import IO, Any, NamedTuple
 from gitstage.tree import Measured
 
@@ -75,6 +76,27 @@ def is_metadata(path: str) -> bool:
     """Is this a file that says what the data is? Its text is kept in the journal itself."""
     name = path.rpartition("/")[2]
     return name in ("dvc.yaml", "dvc.lock", ".gitignore") or (name.endswith(".dvc") and name != ".dvc")
+
+
+_FORMS: Mapping[str, type | tuple[type, ...]] = {
+    "text": str, "md5": str, "kept": str, "place": str, "symlink": str, "moved": str, "mode": int, "folder": int,
+    "form": (int, type(None)), "link": (str, type(None)), "forms": dict, "folders": list,
+}  # fmt: skip
+
+
+def is_state(value: object) -> bool:
+    """Is it a state, as far as its form goes? A repository may have brought the journal along."""
+    if value is None:
+        return True
+    if not isinstance(value, dict) or not all(isinstance(each, _FORMS.get(key, object)) for key, each in value.items()):
+        return False
+    forms, folders = value.get("forms", {}).values(), value.get("folders", ())
+    return (
+        all(isinstance(one, list) and len(one) == 2 and isinstance(one[0], int) for one in forms)
+        and all(isinstance(one, str) for one in folders)
+        and not any("\0" in str(value.get(key)) for key in ("kept", "place", "symlink"))
+        and all(ord(character) < 256 for character in value.get("text", ""))
+    )
 
 
 class Slot(NamedTuple):
@@ -154,24 +176,22 @@ class Journal:
         if self._stream is not None:
             return
         os.makedirs(self.parent, mode=0o700, exist_ok=True)
+        head = {
+            "version": 1, "when": int(time.time()), "command": self.command or _command_line(),
+            "owner": os.path.basename(self._scratch.folder), **({"undone": list(undone)} if undone else {}),
+        }  # fmt: skip
+        made = self._scratch.new()  # it gets its name when it says whose it is: others bury what is nobody's
+        os.mkdir(made, 0o700)
+        with open(f"{made}/journal", "x", encoding="ascii") as stream:
+            stream.write(_line(head))
         self.number = max((one.number for one in slots(self.parent)), default=0) + 1
-        while True:
-            self.folder = f"{self.parent}/{self.number:06d}"
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(self.folder, 0o700)
-                break
+        while not _claim(made, f"{self.parent}/{self.number:06d}"):
             self.number += 1
+        self.folder = f"{self.parent}/{self.number:06d}"
         buffering = 1 if undone else -1  # an undo goes step by step
-        self._stream = open(f"{self.folder}/journal", "x", buffering, encoding="ascii")  # noqa: SIM115  as long as we are
+        self._stream = open(f"{self.folder}/journal", "a", buffering, encoding="ascii")  # noqa: SIM115  as long as we are
         self._before = self._restored()
         self._undone = undone
-        self._write(
-            {
-                "version": 1, "when": int(time.time()), "command": self.command or _command_line(),
-                "owner": os.path.basename(self._scratch.folder), **({"undone": list(undone)} if undone else {}),
-            }
-        )  # fmt: skip
-        self.flush()
 
     # -- what was there ------------------------------------------------------------------------------------
 
@@ -215,7 +235,7 @@ class Journal:
         """The folders around `path` that do not exist, outermost first."""
         missing: list[str] = []
         folder = path.rpartition("/")[0]
-        while folder and not os.path.lexists(self._root.absolute(folder)):
+        while folder and not exists(self._root.absolute(folder)):
             missing.append(folder)
             folder = folder.rpartition("/")[0]
         return missing[::-1]
@@ -239,9 +259,8 @@ class Journal:
         if not self.is_on or f"{path}\0" in self._seen or self._is_known(path) or self._scratch.is_aside(path):
             return
         absolute = self._root.absolute(path)
-        try:
-            found = os.lstat(absolute) if found is None else found
-        except OSError:
+        found = look(absolute, follow=False) if found is None else found
+        if found is None:
             return
         if stat.S_ISLNK(found.st_mode):
             self.was(path, {"symlink": os.readlink(absolute)})
@@ -304,7 +323,7 @@ class Journal:
 
     def _write(self, value: Mapping[str, Any]) -> None:
         assert self._stream is not None
-        self._stream.write(json.dumps(value, separators=(",", ":")) + "\n")
+        self._stream.write(_line(value))
 
     def flush(self, *, sync: bool = False) -> None:
         """What was noted is in the file from here on; with `sync`, on the disk."""
@@ -334,17 +353,45 @@ class Journal:
         self._seen, self._after, self._size, self._kept = {}, {}, 0, 0
 
 
+def _line(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":")) + "\n"
+
+
+def _claim(made: str, folder: str) -> bool:
+    """Rename a folder with a file in it; False if another one has that name."""
+    try:
+        os.rename(made, folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
+
+
 def bury(parent: str, owners: str) -> None:
-    """Close the journals of commands that died: those whose own folder, in `owners`, is gone."""
+    """Close the journals of commands that died: those whose own folder, in `owners`, is gone. One that changed nothing
+    is dropped."""
     for slot in slots(parent):
         if slot.when is not None:
             continue
-        owner = ""
-        with contextlib.suppress(OSError, ValueError), open(f"{slot.folder}/journal", encoding="ascii") as stream:
-            owner = json.loads(stream.readline()).get("owner", "")
-        if owner and os.path.isdir(os.path.join(owners, os.path.basename(owner))):
+        head: Any = None
+        is_empty = False
+        try:
+            with open(f"{slot.folder}/journal", encoding="ascii") as stream:
+                head = json.loads(stream.readline())
+                is_empty = stream.readline() == ""
+        except (ValueError, RecursionError, FileNotFoundError):
+            pass  # nobody's
+        except OSError:
+            continue  # the next command may read it
+        head = head if isinstance(head, dict) else {}
+        owner = os.path.basename(str(head.get("owner", "")))
+        if owner and is_dir(os.path.join(owners, owner)):
             continue
         with contextlib.suppress(OSError):
+            if is_empty and "undone" not in head:
+                remove_any(slot.folder)
+                continue
             with open(f"{slot.folder}/journal", "a", encoding="ascii") as stream:
                 stream.write('\n{"done":true,"died":true}\n')
             close(slot, size_of(slot.folder))
@@ -377,7 +424,8 @@ def trim(parent: str, limit: Limit, root: str, fresh: set[int]) -> None:
         if not (size is not None and total > size) and not (is_old and one.number not in fresh):
             break  # those behind are younger
         total -= one.size or 0
-        drop(one, root)
+        with contextlib.suppress(OSError):  # a stage's command may have made what is not ours to remove
+            drop(one, root)
 
 
 def _free(folder: str) -> int:
@@ -403,7 +451,7 @@ def object_folder(folder: str, number: int, root: str, cache: Cache) -> str:
     if cache.is_beside(folder):
         return f"{folder}/objects"
     place = f"{cache.folder}/{_elsewhere(number, root)}"
-    if not os.path.exists(f"{folder}/elsewhere"):
+    if not exists(f"{folder}/elsewhere"):
         with open(f"{folder}/elsewhere", "w", encoding="utf-8") as stream:
             stream.write(place)
     return place
@@ -420,7 +468,7 @@ def find_object(parent: str, digest: Digest, cache: Cache, root: str) -> str | N
     for slot in reversed(slots(parent)):
         for folder in (f"{slot.folder}/objects", f"{cache.folder}/{_elsewhere(slot.number, root)}"):
             path = f"{folder}/{_name(digest)}"
-            if os.path.exists(path):
+            if exists(path):
                 return path
     return None
 

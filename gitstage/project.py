@@ -162,13 +162,15 @@ class Project:
 
     def close(self) -> None:
         """Keep what was learnt and tidy up. What was moved aside and not settled returns."""
-        if self.is_journalled:
-            self.journal.finish()
-        if "memo" in self.__dict__:
-            self.memo.close()
-        fs.use_scratch(None)
-        self.scratch.close()
-        self.folder.close()
+        try:
+            if self.is_journalled:
+                self.journal.finish()
+        finally:
+            if "memo" in self.__dict__:
+                self.memo.close()
+            fs.use_scratch(None)
+            self.scratch.close()
+            self.folder.close()
 
     @property
     def kept_dir(self) -> str:

@@ -18,8 +18,8 @@ _MARKS = (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in b"\t\n"} | {
     code: f"\\u{code:04x}" for code in _MARKS
 }
-_WEB = r"(\b(?i:https?|webdavs?)://)[^/\s@'\"]*@"  # compiled when there is a URL, which is seldom
-_LOGIN = r"(://[^/\s:@'\"]*):[^/\s@'\"]*@"
+_WEB = r"(\b(?i:https?|webdavs?)://)[^/\s'\"]*@"  # compiled when there is a URL, which is seldom
+_LOGIN = r"(://[^/\s:@'\"]*):[^/\s'\"]*@"
 _QUERY = r"([?&][\w-]*(?i:sig|signature|token|password|secret|credential|key)=)[^&\s'\"]+"
 
 

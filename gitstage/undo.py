@@ -19,7 +19,7 @@ from gitstage.cache import LINK_TYPES
 from gitstage.collect import other_roots
 from gitstage.digest import Digest
 from gitstage.errors import Busy, CacheMiss, GitstageError, PipelineError, SystemFailure
-from gitstage.fs import FILE_MODE, atomic_write, components, free_place, remove_any
+from gitstage.fs import FILE_MODE, atomic_write, components, exists, free_place, is_dir, look, remove_any
 from gitstage.journal import Slot, State, describe, find_object, is_metadata, object_folder, read_digest
 from gitstage.project import Project
 from gitstage.static import Any
@@ -55,12 +55,13 @@ class Entry:
 
 
 def load(slot: Slot) -> Entry:
-    """Read a journal, as far as it is one."""
+    """Read a journal, as far as it is one. Raises OSError if the disk does not give it."""
     head: Mapping[str, Any] = {}
     end: Mapping[str, Any] = {}
     records: list[tuple[str, State]] = []
     objects: list[Digest] = []
-    with contextlib.suppress(OSError), open(f"{slot.folder}/journal", encoding="ascii", errors="replace") as stream:
+    absent = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+    with contextlib.suppress(*absent), open(f"{slot.folder}/journal", encoding="ascii", errors="replace") as stream:
         for line in stream:
             try:
                 value = json.loads(line)
@@ -72,17 +73,22 @@ def load(slot: Slot) -> Entry:
                     end = value
                 elif "objects" in value:
                     objects += [_object(name) for name in value["objects"]]
-                elif value["was"] is None or isinstance(value["was"], dict):
+                elif journal.is_state(value["was"]):
                     records.append((str(value["path"]), value["was"]))
-            except (ValueError, TypeError, KeyError, AttributeError):
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 continue  # a crash cut it off
-    when, undone, after, restored = head.get("when"), head.get("undone"), end.get("after"), end.get("restored")
+    when, undone = head.get("when"), head.get("undone")
     return Entry(
         slot, str(head.get("command", "?")), when if isinstance(when, int) else slot.when or 0, str(head.get("owner", "")),
         tuple(one for one in undone if isinstance(one, int) and one < slot.number) if isinstance(undone, list) else (),
-        tuple(records), tuple(objects), after if isinstance(after, dict) else {},
-        restored if isinstance(restored, dict) else {}, slot.when is None or bool(end.get("died")),
+        tuple(records), tuple(objects), _digests(end.get("after")), _digests(end.get("restored")),
+        slot.when is None or bool(end.get("died")),
     )  # fmt: skip
+
+
+def _digests(value: object) -> dict[str, str | None]:
+    found = value if isinstance(value, dict) else {}
+    return {path: text for path, text in found.items() if text is None or isinstance(text, str)}
 
 
 def _object(name: str) -> Digest:
@@ -205,11 +211,7 @@ def _all(project: Project) -> Iterator[Entry]:
 
 def _is_at_work(project: Project, entry: Entry) -> bool:
     """Has the command not ended? Dead ones were swept before."""
-    return (
-        entry.slot.when is None
-        and bool(entry.owner)
-        and os.path.isdir(os.path.join(project.scratch.parent, entry.owner))
-    )
+    return entry.slot.when is None and bool(entry.owner) and is_dir(os.path.join(project.scratch.parent, entry.owner))
 
 
 # -- may it be done? ---------------------------------------------------------------------------------------------------
@@ -254,7 +256,7 @@ def _check_there(project: Project, entry: Entry, path: str, state: State, *, is_
         if missing and not (is_first and _holds(project, path, digest)):
             raise CacheMiss(f"{path}: {missing[0]} is not in the cache any more, so it cannot come back")
     source = _source(project, entry, state)
-    is_gone = source is not None and not os.path.lexists(source) and is_first and not entry.died
+    is_gone = source is not None and not exists(source) and is_first and not entry.died
     if is_gone and project.folder.lstat(path) is None:
         raise GitstageError(f"{path}: {source} is gone, so it cannot come back", "git stage undo --forget")
 
@@ -273,7 +275,7 @@ def _refuse_changed(project: Project, entry: Entry, path: str, state: State) -> 
         return
     absolute = project.folder.absolute(path)
     found = project.folder.lstat(path)
-    if found is None or (stat.S_ISLNK(found.st_mode) and not os.path.exists(absolute)):
+    if found is None or (stat.S_ISLNK(found.st_mode) and look(absolute) is None):
         return
     if is_metadata(path):
         now = journal.text_state(absolute)
@@ -395,7 +397,7 @@ class _Way:
         folder = object_folder(entry.slot.folder, entry.number, self._project.root, self._project.cache)
         for digest in entry.objects:
             path = f"{folder}/{_name(digest)}"
-            if os.path.lexists(path):
+            if exists(path):
                 self._project.cache.move_in(path, digest)
 
     def _collect(self, entry: Entry) -> None:
@@ -406,7 +408,7 @@ class _Way:
         os.makedirs(folder, exist_ok=True)
         for digest in entry.objects:
             path = f"{folder}/{_name(digest)}"
-            if not os.path.lexists(path):  # else it was in the cache again, and not returned
+            if not exists(path):  # else it was in the cache again, and not returned
                 self._project.cache.move_out(digest, path)
 
     # paths
@@ -414,7 +416,7 @@ class _Way:
     def _bring_back(self, entry: Entry, path: str, state: State) -> None:
         project, root = self._project, self._project.folder
         source = _source(project, entry, state) if state is not None else None
-        if source is not None and not os.path.lexists(source):
+        if source is not None and not exists(source):
             return  # a crash came between: it is back, or never went
         if state is not None and "form" in state:
             self._form(path, state)
@@ -463,7 +465,7 @@ class _Way:
             self._journal.was(path, None)
             return
         slot = self._from.pop(path, None) or self._empty_slot(path)
-        if slot is not None and not os.path.lexists(slot):
+        if slot is not None and not exists(slot):
             os.makedirs(os.path.dirname(slot), exist_ok=True)
             root.take(path, slot)
             self._journal.was(path, None)
@@ -503,7 +505,7 @@ class _Way:
             for name, state in entry.records:
                 if name == path and state is not None:
                     source = _source(self._project, entry, state)
-                    if source is not None and not os.path.lexists(source):
+                    if source is not None and not exists(source):
                         return source
         return None
 

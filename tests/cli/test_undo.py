@@ -10,9 +10,14 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import Repo, conflict, differences, md5, new_repo
+
+from gitstage import journal
+from gitstage.journal import Limit, Slot, bury
+from gitstage.project import Project
 
 
 @pytest.fixture
@@ -416,6 +421,60 @@ def bring_back(*args):
 undo._Way._bring_back = bring_back
 sys.exit(cli.main(["undo", "-n", sys.argv[2]]))
 """
+
+
+def test_a_command_that_died_before_it_changed_anything_is_not_listed(ran: Repo) -> None:
+    ran.write({"data": "by hand\n"})
+    ran.stage("checkout", "--force", check=True)
+    before = listed(ran)
+    with Project(str(ran.path)) as project:
+        project.journal.begin()
+        owner = project.scratch.folder
+        assert len(listed(ran)) == len(before) + 1  # it lives
+        project.journal._stream = None  # and dies
+    assert not os.path.exists(owner)
+    ran.stage("status", check=True)
+    assert listed(ran) == before
+
+
+def test_who_tidies_up_leaves_a_journal_that_begins(ran: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each moment of its beginning it says whose it is, or is not there."""
+    (ran.path / "keep").write_text("in no cache\n")
+    with Project(str(ran.path)) as project:
+        made = {name: getattr(os, name) for name in ("mkdir", "rename")}
+
+        def sweeping(name: str) -> Callable[..., None]:
+            def call(*args: Any, **more: Any) -> None:
+                bury(project.journal.parent, project.scratch.parent)
+                made[name](*args, **more)
+                bury(project.journal.parent, project.scratch.parent)
+
+            return call
+
+        for name in made:
+            monkeypatch.setattr(os, name, sweeping(name))
+        assert project.journal.take("keep")
+        monkeypatch.undo()
+    assert listed(ran)[0]["paths"] == ["keep"]
+    ran.stage("undo", check=True)
+    assert ran.read("keep") == "in no cache\n"
+
+
+def test_what_cannot_be_removed_stays(ran: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of old journals; the command has done its work."""
+    for text in "ab":
+        ran.write({"data": f"{text}\n"})
+        ran.stage("checkout", "--force", check=True)
+    first, second = sorted((ran.path / ".dvc/tmp/gitstage/undo").iterdir())
+
+    def refuse(slot: Slot, root: str) -> None:
+        raise PermissionError(13, "Permission denied", slot.folder)
+
+    monkeypatch.setattr(journal, "drop", refuse)
+    journal.trim(str(first.parent), Limit(commands=1), str(ran.path), set())
+    monkeypatch.undo()
+    journal.trim(str(first.parent), Limit(commands=1), str(ran.path), set())
+    assert not first.exists() and second.exists()
 
 
 def test_an_undo_that_died_can_be_undone(ran: Repo) -> None:

@@ -28,6 +28,7 @@ class Scenario:
 
     `steps`: the command writes several pipeline files, or one more than once, so that there are states between.
     `project`: where it works, if that is not the project that `base` made; what it leaves there is tidied by a `gc` there.
+    `again`: so often it may have to be given, until all is as after one that nothing struck.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Scenario:
     build: Callable[[Repo], None] = lambda repo: None
     steps: bool = False
     project: str = ""
+    again: int = 1
 
     @property
     def verb(self) -> str:
@@ -204,6 +206,22 @@ def failing(repo: Repo) -> None:
     changed(repo)
 
 
+def forced(repo: Repo) -> None:
+    """There is something to undo: bytes that no cache has, objects, and metadata."""
+    unsaved(repo)
+    repo.stage("checkout", "-q", "--force", check=True)
+
+
+def removed(repo: Repo) -> None:
+    unsaved(repo)
+    repo.stage("remove", "-q", "--outs", "t", "data.dvc", check=True)
+
+
+def collected(repo: Repo) -> None:
+    unneeded(repo)
+    repo.stage("gc", "-q", "-w", "-f", check=True)
+
+
 def unneeded(repo: Repo) -> None:
     repo.git("branch", "-q", "-D", "old")
 
@@ -264,6 +282,10 @@ SCENARIOS = (
     Scenario("remote rename", ("remote", "rename", "store", "shop"), with_remote),
     Scenario("remote remove", ("remote", "remove", "store"), with_remote),
     Scenario("cache dir", ("cache", "dir", "../elsewhere")),
+    # one that was struck is a command to be undone first
+    Scenario("undo", ("undo", "-q", "--force"), forced, again=3),
+    Scenario("undo: gc", ("undo", "-q", "--force"), collected, again=3),
+    Scenario("undo: remove", ("undo", "-q", "--force"), removed, again=3),
     Scenario("get", ("get", "-q", "-f", "../origin", "set"), with_origin),
     Scenario("get-url", ("get-url", "-q", "-f", "../outside/f"), outside),
 )  # fmt: skip

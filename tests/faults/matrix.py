@@ -242,8 +242,11 @@ class Matrix:
                 if text not in (self.old.get(path), self.new.get(path)):
                     wrong.append(f"{path} is neither old nor new: {text!r}")
         if not is_done:
-            again = stage.call(scenario.argv)
-            now = state(stage.top)
+            for _ in range(scenario.again):
+                again = stage.call(scenario.argv)
+                now = state(stage.top)
+                if now == self.end:
+                    break
             if again.code != self.said.code:
                 wrong.append(f"run again: exit {again.code} instead of {self.said.code}: {again.err}")
             elif now != self.end:
