@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import stat
 import time
@@ -219,7 +220,9 @@ class _Examination:
                 os.chmod(one.path, right)
                 mended = f"it is {right:04o} now"
             text = f"its mode was {mode:04o}, so that it could be written to"
-            yield Finding("mode", self._shown(one.path), text, mended, f"chmod 444 {self._shown(one.path)}", one.digest)
+            yield Finding(
+                "mode", self._shown(one.path), text, mended, f"chmod 444 {self._quoted(one.path)}", one.digest
+            )
         if one.digest.is_dir:
             yield from self._manifest(one)
 
@@ -252,7 +255,8 @@ class _Examination:
         if sharing:
             names = ", ".join(self._shown(path) for path in sharing)
             text = f"was written through its hard link {names}, which keeps what was written"
-            hint = f"git stage commit keeps it as a new version; git stage unprotect {names} makes it a file of its own"
+            words = " ".join(map(self._quoted, sharing))
+            hint = f"git stage commit keeps it as a new version; git stage unprotect {words} makes it a file of its own"
             kind: Kind = "written through"
         else:
             text, kind = "is not what its name says", "corrupt"
@@ -415,7 +419,7 @@ class _Examination:
                     strange = [entry.path]
                 for path in strange:
                     text = "a crash may have left it in the cache: it is named like no object"
-                    yield Finding("leftover", self._shown(path), text, None, f"rm -r {self._shown(path)}")
+                    yield Finding("leftover", self._shown(path), text, None, f"rm -r {self._quoted(path)}")
 
     def _waiting(self) -> Iterator[Finding]:
         """What lies in `.dvc/tmp/gitstage` for somebody to look at."""
@@ -432,7 +436,7 @@ class _Examination:
                     path,
                     f"{count} file{'s' if count > 1 else ''}: {text}",
                     None,
-                    f"look at them, then: rm -r {path}",
+                    f"look at them, then: rm -r {self._quoted(os.path.join(scratch, name))}",
                 )
 
     # -- the remote ----------------------------------------------------------------------------------------
@@ -476,6 +480,11 @@ class _Examination:
             text = f"remote '{remote.name}' has something else under its name"
             hint = "git stage push from where it is intact, after deleting it there"
             yield Finding("corrupt", key, text, mended, hint, digest, tuple(self._users.get(digest, ())))
+
+    def _quoted(self, path: str) -> str:
+        """The same for a shell; with "--" where it could be taken for an option."""
+        shown = shlex.quote(self._shown(path))
+        return f"-- {shown}" if shown[:1] == "-" else shown
 
     def _shown(self, path: str) -> str:
         """A path as seen from where the user stands, if it is in the project."""

@@ -129,18 +129,21 @@ def test_manifests_results_and_leftovers(ran: Repo) -> None:
     cache = ran.path / ".dvc/cache"
     (cache / ".crash.tmp").touch()
     (cache / "files/md5/ab").mkdir(exist_ok=True)
-    (cache / "files/md5/ab/half").touch()
+    (cache / "files/md5/ab/half; touch x").touch()
     (result,) = [path for path in (cache / "runs").rglob("*") if path.is_file()]
     result.write_text(result.read_text().replace(OUT, DATA))
     kinds = {one["kind"]: one for one in found(ran)}
     assert kinds["manifest"]["digest"] == md5(bad) + ".dir" and kinds["manifest"]["mended"] is None
     assert kinds["run cache"]["mended"].startswith("put away as ") and not result.exists()
     names = [one["path"] for one in found(ran) if one["kind"] == "leftover"]
-    assert names == [".dvc/cache/.crash.tmp", ".dvc/cache/files/md5/ab/half"]
+    assert names == [".dvc/cache/.crash.tmp", ".dvc/cache/files/md5/ab/half; touch x"]
     got = ran.stage("fsck")
     assert got.returncode == 1 and "leftover\t.dvc/cache/.crash.tmp: a crash may have left it" in got.stdout
     assert "3 found wrong, 3 left to mend.\n" in got.stdout
-    assert "hint: rm -r .dvc/cache/.crash.tmp" in ran.stage("fsck", "-q").stderr
+    hints = ran.stage("fsck", "-q").stderr
+    assert (
+        "hint: rm -r .dvc/cache/.crash.tmp" in hints and "hint: rm -r '.dvc/cache/files/md5/ab/half; touch x'" in hints
+    )
 
 
 def test_the_memo_is_compared_with_the_bytes(ran: Repo) -> None:

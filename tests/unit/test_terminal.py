@@ -33,6 +33,7 @@ def test_what_a_terminal_acts_on_is_escaped(text: str, shown: str) -> None:
         ("ssh://git@h/x ssh://git:p@h:22/x", "ssh://git@h/x ssh://git:***@h:22/x"),
         ("s3://b/a@b:c webdavs://u:p%40@h", "s3://b/a@b:c webdavs://***@h"),
         ("https://h/x?a=b&sig=abc%2F&X-Amz-Signature=f&c=d", "https://h/x?a=b&sig=***&X-Amz-Signature=***&c=d"),
+        ("https://u:p@ss@h/x@y ssh://u:p@ss:w@h:22/x", "https://***@h/x@y ssh://u:***@h:22/x"),
         ("mail a@b.c: x", "mail a@b.c: x"),
         ("git@h:x/y", "git@h:x/y"),
         ("'https://u:p@h'", "'https://***@h'"),
