@@ -18,7 +18,7 @@ AT = 2
 SOME = {
     "init", "run: over what nothing has", "repro", "repro: -j", "repro: unsaved", "add: changed", "add: hardlink", "add: -o",
     "commit", "checkout: other version", "remove: --outs", "move", "gc", "push", "pull", "import", "update", "uninstall",
-    "git checkout", "resolve", "merge-file", "cache migrate", "unprotect", "freeze", "config",
+    "git checkout", "resolve", "merge-file", "cache migrate", "unprotect", "freeze", "config", "undo: gc",
 }  # fmt: skip
 
 
