@@ -22,6 +22,7 @@ from gitstage.fs import (
     FILE_MODE,
     READ,
     UMASK,
+    Folders,
     Root,
     Scratch,
     clone,
@@ -63,9 +64,8 @@ class Cache:
         self.folder, self.memo, self.scratch = folder, memo, scratch
         self._types = list(types)
         self._others_use = others_use
-        self._folder_mode = 0o2775 if shared else 0o777 & ~UMASK
+        self._maker = Folders(shared=shared)
         self._manifests: dict[Digest, dict[str, Digest] | None] = {}
-        self._made: set[str] = set()
         self._same_device: bool | None = None
         self._seen: tuple[int, bytes] | None = None
         self._verified: set[Digest] | None = None
@@ -422,7 +422,7 @@ class Cache:
     def _adopt(self, source: str, digest: Digest) -> bool:
         """Make a file itself the object, by a hard link. Until it is protected, `has` takes nobody's word for it."""
         path = self.path(digest)
-        self._make_folder(os.path.dirname(path))
+        self._maker.make(os.path.dirname(path))
         try:
             os.link(source, path, follow_symlinks=False)
         except OSError:
@@ -456,7 +456,7 @@ class Cache:
     def temporary(self) -> str:
         """A fresh absolute path, on the cache's file system, for what may become an object; nothing is made there."""
         if self._same_device is None:
-            self._make_folder(self.folder)
+            self._maker.make(self.folder)
             self._same_device = os.stat(self.scratch.folder).st_dev == os.stat(self.folder).st_dev
         if self._same_device:
             return self.scratch.new()
@@ -471,7 +471,7 @@ class Cache:
         if not is_protected:
             os.chmod(temporary, PROTECTED)
         path = self.path(digest)
-        self._make_folder(os.path.dirname(path))
+        self._maker.make(os.path.dirname(path))
         try:
             os.replace(temporary, path)
         except OSError as error:
@@ -479,18 +479,6 @@ class Cache:
             raise
         self._seen = None
         self._manifests.pop(digest, None)
-
-    def _make_folder(self, folder: str) -> None:
-        if folder in self._made:
-            return
-        if not os.path.isdir(folder):
-            parent = os.path.dirname(folder)
-            if parent != folder:
-                self._make_folder(parent)
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(folder)
-                os.chmod(folder, self._folder_mode)
-        self._made.add(folder)
 
     def objects(self) -> Iterator[tuple[Digest, str]]:
         """Every object, plain and legacy, with its path. Files that are named like none are passed over."""
@@ -543,7 +531,7 @@ class Cache:
         path = self.path(digest)
         if exists(path):
             return
-        self._make_folder(os.path.dirname(path))
+        self._maker.make(os.path.dirname(path))
         _move(source, path)
         self._seen = None
         self._manifests.pop(digest, None)

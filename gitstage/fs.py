@@ -850,6 +850,27 @@ def force_out(paths: Sequence[str]) -> None:
                 os.close(fd)
 
 
+class Folders:
+    """Makes folders of objects, with their parents, and remembers those that are there. `shared`: the group may write."""
+
+    def __init__(self, *, shared: bool) -> None:
+        self._mode = 0o2775 if shared else 0o777 & ~UMASK
+        self._made: set[str] = set()
+
+    def make(self, folder: str) -> None:
+        """Make the absolute `folder`, if it is missing."""
+        if folder in self._made:
+            return
+        if not os.path.isdir(folder):
+            parent = os.path.dirname(folder)
+            if parent != folder:
+                self.make(parent)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(folder)
+                os.chmod(folder, self._mode)
+        self._made.add(folder)
+
+
 def booted_at() -> int | None:
     """When the machine was started (ns since the epoch); None where that is not known."""
     if not hasattr(time, "CLOCK_BOOTTIME"):

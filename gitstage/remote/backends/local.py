@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from gitstage.digest import hash_bytes
-from gitstage.fs import CREATE, FILE_MODE, READ, UMASK, clone, copy_in_kernel
+from gitstage.fs import CREATE, FILE_MODE, READ, UMASK, Folders, clone, copy_in_kernel
 from gitstage.remote.backend import Done, Hashed, Listed, Moved, OnlySizes, RemoteError
 
 _BLOCK = 1 << 20
@@ -30,8 +30,7 @@ class LocalBackend(OnlySizes):
     def __init__(self, path: str, options: Mapping[str, str]) -> None:
         self.folder = self.label = os.path.abspath(os.path.expanduser(path))
         self.jobs = max(1, int(options.get("jobs") or 4))
-        self._folder_mode = 0o2775 if options.get("shared") == "group" else 0o777 & ~UMASK
-        self._made: set[str] = set()
+        self._folders = Folders(shared=options.get("shared") == "group")
         self._clones = True
         self._has_spare_cores = False
         self._numbers = itertools.count()  # asked by several threads at once
@@ -147,7 +146,7 @@ class LocalBackend(OnlySizes):
     def _put(self, source: str, key: str, data: bytes | None, moved: Moved) -> None:
         path = self._at(key)
         folder = path.rpartition("/")[0]
-        self._make_folder(folder)
+        self._folders.make(folder)
         temporary = f"{folder}/.{os.urandom(8).hex()}{next(self._numbers):06x}.tmp"
         try:
             self._copy(source, temporary, FILE_MODE if key.startswith("runs/") else _OBJECT_MODE, data, key, moved)
@@ -226,18 +225,6 @@ class LocalBackend(OnlySizes):
                     _write(out, memoryview(block)[:count])
                     copied(count)
         hashed[key] = md5.hexdigest(), sum(each.result() for each in sums)
-
-    def _make_folder(self, folder: str) -> None:
-        if folder in self._made:
-            return
-        if not os.path.isdir(folder):
-            parent = os.path.dirname(folder)
-            if parent != folder:
-                self._make_folder(parent)
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(folder)
-                os.chmod(folder, self._folder_mode)
-        self._made.add(folder)
 
     def _error(self, key: str, error: OSError) -> RemoteError:
         where = error.filename if isinstance(error.filename, str) else self._at(key)
