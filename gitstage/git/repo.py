@@ -93,6 +93,7 @@ class Repo:
         self._blobs: Blobs | None = None
         self._opened: Library | None = None
         self._shallow: frozenset[str] | None = None
+        self._followed: set[str] = set()
         self._attributes: dict[tuple[tuple[str, str], ...], Attributes] = {}
 
     @classmethod
@@ -320,14 +321,21 @@ class Repo:
                 target = self._absolute(file)
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 fs.atomic_write(target, with_lines(before[file] or b"", [ignore_line(name) for name in names]))
-            left = sorted(set(missing) - self.ignored(missing)) if missing else []
+            left = self._not_ignored([path for path in missing if not self._is_followed(path)])
             if left:
-                raise GitstageError(f"{left[0]}: Git does not ignore it, whatever its .gitignore says")
+                raise GitstageError(f"{min(left)}: Git does not ignore it, whatever its .gitignore says")
         except BaseException:
             for file, data in before.items():
                 self._write(file, data)
             raise
+        self._followed.update(files)
         return list(files)
+
+    def _is_followed(self, path: str) -> bool:
+        """Was Git seen to follow the .gitignore beside `path`, which has an ordinary name? Its last line is then followed, too:
+        no rule comes before it."""
+        file, name = _beside(path)
+        return file in self._followed and _ORDINARY.issuperset(name)
 
     def _not_ignored(self, paths: Collection[str]) -> list[str]:
         ignored = self.ignored(paths)
@@ -606,6 +614,9 @@ class Repo:
         if done.returncode:  # before Git 2.36
             fields = os.fsdecode(self.git("worktree", "list", "--porcelain")).split("\n")
         return _worktrees(fields)
+
+
+_ORDINARY = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
 
 def _beside(path: str) -> tuple[str, bytes]:

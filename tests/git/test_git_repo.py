@@ -390,6 +390,23 @@ class TestIgnore:
         assert git.ignore_all(["b", "c", "d"]) == [".gitignore"]
         assert repo.read(".gitignore") == "/a\r\n/b\n/c\n!/c\n/c\n/d\n"
 
+    def test_a_file_that_git_follows_is_not_asked_about_again(
+        self, repo: support.Repo, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        git = opened(repo)
+        repo.write({"d/.gitignore": "!*\n"})
+        for name, processes in (("a", 2), ("b", 1), ("c.txt", 1), ("odd name", 2), ("ü", 2)):
+            started = starts(monkeypatch)
+            assert git.ignore(f"d/{name}") == "d/.gitignore"
+            assert len(started) == processes, name
+            assert git.ignored([f"d/{name}"]) == {f"d/{name}"}
+        assert git.ignore("e/a") == "e/.gitignore"
+        monkeypatch.setattr("gitstage.git.repo.ignore_line", lambda name: b"/not-" + name)
+        with pytest.raises(GitstageError, match="odd too: Git does not ignore it"):
+            git.ignore("d/odd too")
+        with pytest.raises(GitstageError, match="f/a: Git does not ignore it"):
+            git.ignore("f/a")
+
     def test_hostile_paths(self, repo: support.Repo, tmp_path: Path) -> None:
         git = opened(repo)
         (tmp_path / "elsewhere").mkdir()
