@@ -14,6 +14,9 @@ Event = TypeVar("Event")
 Result = TypeVar("Result")
 
 
+_AWAKE = 0.2  # seconds
+
+
 class Finished(NamedTuple, Generic[Result]):
     """The end of one piece of work: what it returned, or what it raised."""
 
@@ -44,7 +47,11 @@ class Workers(Generic[Key, Event, Result]):
 
     def next(self) -> tuple[Key, Event | Finished[Result]]:
         """Wait for the next event, or end, of any piece of work."""
-        key, what = self._told.get()
+        while True:
+            # a signal may reach another thread, and its handler runs in this one, which must not sleep on
+            with contextlib.suppress(queue.Empty):
+                key, what = self._told.get(timeout=_AWAKE)
+                break
         if isinstance(what, Finished):
             self._threads.pop(key).join()
         return key, what

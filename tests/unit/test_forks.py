@@ -19,6 +19,7 @@ from gitstage.fs import Root, Scratch
 from gitstage.memo import Memo, stamp
 
 OWNER = os.getpid()
+FORKS: list[int] = []
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +27,15 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four items are many, and there are three processors."""
     monkeypatch.setattr(forks, "LEAST", 2)
     monkeypatch.setattr(forks, "_processors", lambda: 3)
+    FORKS.clear()
+    really = os.fork
+
+    def fork() -> int:
+        pid = really()
+        FORKS.append(pid)
+        return pid
+
+    monkeypatch.setattr(os, "fork", fork)
 
 
 def is_fork() -> bool:
@@ -37,12 +47,14 @@ def squares(part: Sequence[int]) -> tuple[bool, list[int]]:
 
 
 def children() -> bool:
-    """Is there a child that nobody waited for?"""
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return False
-    return True
+    """Is there a fork that nobody waited for?"""
+    for pid in FORKS:
+        try:
+            os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            continue
+        return True
+    return False
 
 
 def test_parts_in_order() -> None:
