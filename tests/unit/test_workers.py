@@ -18,6 +18,7 @@ def test_a_signal_that_reaches_another_thread_is_handled_meanwhile() -> None:
     def work() -> Generator[str, None, bool]:
         yield "begun"
         with workers.idle():
+            time.sleep(0.2)  # by now the main thread waits
             signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
             end = time.monotonic() + 5
             while not came and time.monotonic() < end:
