@@ -69,6 +69,7 @@ class _Fork:
             self.pid = os.fork()
         except OSError:
             os.close(end)
+            os.close(self.pipe)
             return
         if self.pid == 0:
             _work(work, part, end, parent)

@@ -105,7 +105,14 @@ def test_no_process_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
         raise BlockingIOError
 
     monkeypatch.setattr(os, "fork", fork)
+    first, second = os.pipe()
+    os.close(first)
+    os.close(second)
     assert [is_one for is_one, _ in forks.in_forks(squares, range(10))] == [False] * 3
+    again = os.pipe()
+    assert again == (first, second)  # nothing was left open
+    for fd in again:
+        os.close(fd)
 
 
 def test_interrupted(tmp_path: Path) -> None:
