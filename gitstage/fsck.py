@@ -30,7 +30,9 @@ from gitstage.remote import Need, Progress, Remote
 from gitstage.static import Literal, NamedTuple
 from gitstage.undo import kept_object
 
-Kind = Literal["corrupt", "written through", "manifest", "mode", "memo", "run cache", "leftover", "missing", "kept"]
+Kind = Literal[
+    "corrupt", "unreadable", "written through", "manifest", "mode", "memo", "run cache", "leftover", "missing", "kept"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,19 +196,31 @@ class _Examination:
         for one, _ in wrong:
             yield self._put_away(one, named.get(one.digest, ()))
 
-    def _hash(self, one: _Object) -> str | None:
-        """The MD5 of an object; None if it cannot be read as a file."""
+    def _hash(self, one: _Object) -> str | OSError | None:
+        """The MD5 of an object; None if it is no file, and the error if the disk does not give it."""
         if not stat.S_ISREG(one.found.st_mode):
             return None
-        with open(one.path, "rb", buffering=0) as stream:
-            md5, _ = hash_stream(stream, legacy=one.digest.legacy)
+        try:
+            with open(one.path, "rb", buffering=0) as stream:
+                md5, _ = hash_stream(stream, legacy=one.digest.legacy)
+        except OSError as error:
+            return error
         self._progress.moved(one.digest.key, one.found.st_size)
         return md5
 
-    def _judge(self, one: _Object, md5: str | None, wrong: list[tuple[_Object, str | None]]) -> Iterator[Finding]:
+    def _judge(
+        self, one: _Object, md5: str | OSError | None, wrong: list[tuple[_Object, str | None]]
+    ) -> Iterator[Finding]:
         self._counts.objects += 1
         self._counts.size += one.found.st_size
         self._progress.done(one.digest.key)
+        if isinstance(md5, OSError):
+            yield Finding(
+                "unreadable", self._shown(one.path), f"cannot be read: {md5.strerror or md5}", None,
+                "it stays where it is; look after the disk, or who may read it", one.digest,
+                tuple(self._users.get(one.digest, ())),
+            )  # fmt: skip
+            return
         if md5 is not None and not one.digest.legacy:
             self._known[one.found.st_dev, one.found.st_ino] = md5
         if md5 != one.digest.hex:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support import Repo, md5
 
+from gitstage.cli import main
 from gitstage.memo import Memo
 
 OUT, DATA, FILE = md5("one\n"), md5("d\n"), md5("a\n")
@@ -66,6 +69,29 @@ def test_a_corrupt_object_is_replaced_by_an_intact_copy(ran: Repo) -> None:
     got = ran.stage("fsck", check=True)
     assert "3 files: objects that were not what their names say" in got.stderr
     assert ran.dvc("status", check=True).stdout == "Data and pipelines are up to date.\n"
+
+
+def test_what_the_disk_does_not_give_is_told_and_stays(
+    ran: Repo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An object that cannot be read is not known to be wrong; the others are looked at."""
+    spoil(ran, DATA)
+    bad = str(ran.object(OUT))
+    opener = open
+
+    def refuse(path: Any, *args: Any, **more: Any) -> Any:
+        if path == bad:
+            raise OSError(errno.EIO, "Input/output error", path)
+        return opener(path, *args, **more)
+
+    monkeypatch.chdir(ran.path)
+    monkeypatch.setattr("builtins.open", refuse)
+    assert main(["fsck", "--json"]) == 1
+    findings = {one["kind"]: one for one in json.loads(capsys.readouterr().out)["findings"] if one["kind"] != "kept"}
+    assert findings.keys() == {"unreadable", "corrupt"}
+    assert findings["unreadable"]["outputs"] == ["out"] and "Input/output error" in findings["unreadable"]["text"]
+    assert (ran.object(DATA).read_text(), put_away(ran, DATA)) == ("d\n", "spoilt\n")
+    assert ran.object(OUT).exists()
 
 
 def test_without_a_copy_it_is_never_linked(ran: Repo) -> None:
