@@ -173,17 +173,14 @@ class Cache:
         folders = {f"{number - base:02x}" for number in doubtful if base <= number < base + 256}
         if not folders:
             return []
-        with open(self.path(digest), "rb") as stream:
-            data = stream.read()
-        if hash_bytes(data, legacy=digest.legacy) != digest.hex:
-            return None
-        named = named_in(data)
-        if len(named) != data.count(b'"md5": "'):  # not as DVC writes it
+        data = self._text(digest)
+        named = named_in(data) if data is not None else []
+        if data is None or len(named) != data.count(b'"md5": "'):  # not as DVC writes it
             return None
         wanted = [Digest(md5, False, digest.legacy) for md5 in dict.fromkeys(named) if md5[:2] in folders]
         missing = [one for one in wanted if not self.has(one)]
         if not missing:
-            self.memo.remember_complete(self._name(digest), seen)
+            self.remember_complete(digest, len(named), seen)
         return missing
 
     def complete(self, digest: Digest | None) -> frozenset[str]:
@@ -193,11 +190,14 @@ class Cache:
         known = self._manifests.get(digest)
         if known is not None:
             return frozenset(one.hex for one in known.values())
+        data = self._text(digest)
+        return frozenset(named_in(data) if data is not None else ())
+
+    def _text(self, digest: Digest) -> bytes | None:
+        """What is in the object of a directory; None if that is not what its name says."""
         with open(self.path(digest), "rb") as stream:
             data = stream.read()
-        if hash_bytes(data, legacy=digest.legacy) != digest.hex:
-            return frozenset()
-        return frozenset(named_in(data))
+        return data if hash_bytes(data, legacy=digest.legacy) == digest.hex else None
 
     def folders_seen(self) -> bytes:
         """The stamps of all folders of the cache: one that is the same later has lost no object since.
@@ -266,10 +266,9 @@ class Cache:
         if digest not in self._manifests:
             path, listing = self.path(digest), None
             if self.has(digest):
-                with contextlib.suppress(FormatError), open(path, "rb") as stream:
-                    data = stream.read()
-                    if hash_bytes(data, legacy=digest.legacy) == digest.hex:
-                        listing = parse_manifest(data, path, legacy=digest.legacy)
+                with contextlib.suppress(FormatError):
+                    data = self._text(digest)
+                    listing = parse_manifest(data, path, legacy=digest.legacy) if data is not None else None
             self._manifests[digest] = listing
         return self._manifests[digest]
 

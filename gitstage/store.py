@@ -144,11 +144,12 @@ class Store:
             raise PipelineError(f"{path}: is not a file or directory")
         for name, _ in self.worktree.walk(path) if notes else ():
             self._note_form(f"{path}/{name}")
-        seen = self.cache.folders_seen()
+        seen = self.cache.folders_seen() if recorded is not None else None
         held = self.cache.complete(recorded) if recorded is not None and recorded.legacy == legacy else frozenset()
         files = self._keep_files(path, absolute, legacy, may_link, held)
         digest = self.cache.add_manifest({name: one for name, (one, _) in files.items()}, legacy=legacy)
-        self.cache.remember_complete(digest, len(files), seen)
+        if seen is not None:
+            self.cache.remember_complete(digest, len(files), seen)
         return Measured(Content(digest, sum(size for _, size in files.values()), len(files)), files)
 
     def _keep_files(
